@@ -1,0 +1,1 @@
+"""Latent: endless ambient music for a gallery."""

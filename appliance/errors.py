@@ -1,0 +1,60 @@
+"""Every error the product raises on purpose.
+
+    LatentError
+    ├── UsageError        the caller asked for something that cannot be (exit code 2)
+    │   ├── MoodError     an unknown mood name, or a value out of its range
+    │   └── SettingsError latent.toml is unreadable or holds values that cannot be
+    ├── ModelError        a .latent file is missing, damaged or not to be trusted
+    ├── AudioFileError    a recording cannot be read, or an output cannot be written
+    ├── CardError         the sound card is absent or refuses
+    └── StudioError       a step of the studio cannot go on
+
+The message of each is one plain sentence that names the thing and says what to do about it.
+"""
+
+__all__ = [
+    "AudioFileError",
+    "CardError",
+    "LatentError",
+    "ModelError",
+    "MoodError",
+    "SettingsError",
+    "StudioError",
+    "UsageError",
+]
+
+
+class LatentError(Exception):
+    """Root of the tree; ``exit_code`` is what a command ends with."""
+
+    exit_code = 1
+
+
+class UsageError(LatentError):
+    """The caller asked for something that cannot be."""
+
+    exit_code = 2
+
+
+class MoodError(UsageError):
+    """An unknown mood name, or a value out of its range."""
+
+
+class SettingsError(UsageError):
+    """``latent.toml`` is unreadable or holds values that cannot be."""
+
+
+class ModelError(LatentError):
+    """A ``.latent`` file is missing, damaged or not to be trusted."""
+
+
+class AudioFileError(LatentError):
+    """A recording cannot be read, or an output cannot be written."""
+
+
+class CardError(LatentError):
+    """The sound card is absent or refuses."""
+
+
+class StudioError(LatentError):
+    """A step of the studio cannot go on."""
