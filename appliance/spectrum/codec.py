@@ -127,6 +127,9 @@ def analyse(clip: npt.NDArray[np.floating], rate: int) -> Floats:
 class LinearGrid:
     """Where the 1233 bins lie among the lines of an inverse FFT.
 
+    Low bins, narrower than two lines, are shared out over the lines by overlap; a higher bin spreads its
+    power evenly over the lines inside its edges. Either way all of a bin's power arrives.
+
     Attributes
     ----------
     frames : int
@@ -146,49 +149,30 @@ class LinearGrid:
         self.lines = self.frames // 2 + 1
         self.spacing_hz = rate / self.frames
         edges = bin_edges_hz()
-        line_hz = np.arange(self.lines) * self.spacing_hz
-        # Up to here a line is wider than half a bin and may hold several bins: shared out by overlap.
-        # Above it, a bin holds at least two lines: density is interpolated between bin centres.
-        self.overlap_lines = min(self.lines, int(np.searchsorted(line_hz, 2.0 * self.spacing_hz / (2 ** (1 / 120) - 1))))
-        top_bin = int(np.searchsorted(edges, line_hz[self.overlap_lines - 1] + self.spacing_hz)) if self.lines else 0
-        self.overlap_bins = min(BINS, top_bin)
-        self._overlap = _overlap_matrix(edges[: self.overlap_bins + 1], self.overlap_lines, self.spacing_hz)
-        upper = line_hz[self.overlap_lines :]
-        place = np.clip((BINS - 1) + BINS_PER_OCTAVE * np.log2(np.maximum(upper, 1.0) / TOP_HZ), 0.0, BINS - 1.001)
-        self._index = place.astype(np.int32)
-        self._fraction = (place - self._index).astype(np.float32)
-        self._within = int(np.searchsorted(upper, edges[-1]))
-        self._density = np.sqrt(self.spacing_hz / np.diff(edges)).astype(np.float32)
+        # The Nyquist line stays empty: its phase cannot turn.
+        first_line = np.clip(np.ceil(edges / self.spacing_hz), 1, self.lines - 1).astype(int)
+        wide = np.diff(edges) >= 2.0 * self.spacing_hz
+        self._low_bins = int(np.argmax(wide)) if wide.any() else BINS
+        low_lines = int(first_line[self._low_bins])
+        self._overlap = _overlap_matrix(edges[: self._low_bins + 1], low_lines, self.spacing_hz)
+        counts = np.diff(first_line[self._low_bins :])
+        self._spread = np.sqrt(np.where(counts > 0, 1.0 / np.maximum(counts, 1), 0.0)).astype(np.float32)
+        rest = self.lines - int(first_line[-1])
+        self._counts = np.concatenate([np.ones(low_lines, dtype=int), counts, [rest]])
+        self._counts_twice = 2 * self._counts
 
-    def amplitudes(self, bin_power: Floats, out: Floats | None = None) -> Floats:
-        """Spread power over the lines.
+    def amplitudes(self, bin_power: Floats) -> Floats:
+        """Spread (1233,) float32 mean-square power over (lines,) float32 roots of mean-square power."""
+        return np.repeat(self._heights(bin_power), self._counts)
 
-        Parameters
-        ----------
-        bin_power : (1233,) float32
-            Mean-square power per bin.
-        out : (lines,) float32, optional
-            Written in place and returned.
+    def amplitudes_twice(self, bin_power: Floats) -> Floats:
+        """Give `amplitudes` with each value doubled, (2 * lines,): they scale complex lines seen as floats."""
+        return np.repeat(self._heights(bin_power), self._counts_twice)
 
-        Returns
-        -------
-        (lines,) float32
-            Root of the mean-square power per line.
-        """
-        if out is None:
-            out = np.empty(self.lines, dtype=np.float32)
-        out[: self.overlap_lines] = np.sqrt(self._overlap @ bin_power[: self.overlap_bins])
-        roots = np.sqrt(bin_power) * self._density
-        steps = np.append(np.diff(roots), np.float32(0.0))
-        upper = out[self.overlap_lines :]
-        np.take(steps, self._index, out=upper, mode="clip")
-        upper *= self._fraction
-        upper += np.take(roots, self._index, mode="clip")
-        upper[self._within :] = 0.0
-        out[0] = 0.0
-        if self.lines > 1:
-            out[-1] = 0.0
-        return out
+    def _heights(self, bin_power: Floats) -> Floats:
+        low = np.sqrt(self._overlap @ bin_power[: self._low_bins])
+        high = np.sqrt(bin_power[self._low_bins :]) * self._spread
+        return np.concatenate([low, high, np.zeros(1, dtype=np.float32)])
 
 
 @lru_cache(maxsize=8)
@@ -236,7 +220,8 @@ def _smooth_even(least: int) -> int:
 
 
 def _overlap_matrix(edges: npt.NDArray[np.float64], lines: int, spacing_hz: float) -> Floats:
-    """Share of each bin that falls on each line, shape (lines, bins); columns inside the range add up to 1."""
+    """Share of each bin that falls on each line, shape (lines, bins); each column adds up to 1."""
     line_low = (np.arange(lines) - 0.5)[:, np.newaxis] * spacing_hz
-    shared = np.minimum(line_low + spacing_hz, edges[1:]) - np.maximum(line_low, edges[:-1])
-    return np.asarray(np.maximum(shared, 0.0) / np.diff(edges), dtype=np.float32)
+    shared = np.maximum(np.minimum(line_low + spacing_hz, edges[1:]) - np.maximum(line_low, edges[:-1]), 0.0)
+    shared[0] = 0.0
+    return np.asarray(shared / np.maximum(shared.sum(axis=0), 1e-12), dtype=np.float32)

@@ -156,9 +156,9 @@ def dissonance(first: Floats, second: Floats, shift_bins: npt.NDArray[np.integer
     gap = np.abs(one_hz[:, None, None, :, None] - two_hz[None, :, :, None, :])
     scaled = np.float32(0.24) / (np.float32(0.0207) * low + np.float32(18.96)) * gap
     weight = np.minimum(one_weight[:, None, None, :, None], two_weight[None, :, None, None, :])
-    # 5 exp(-3.51 x) - 5 exp(-5.75 x) is at most 0.9016, at x = 0.22.
+    # 5 exp(-3.51 x) - 5 exp(-5.75 x) is at most 0.8988, at x = 0.22.
     curve = np.exp(np.float32(-3.51) * scaled) - np.exp(np.float32(-5.75) * scaled)
-    rough = (weight * curve).sum(axis=(3, 4)) * np.float32(5.0 / 0.9016)
+    rough = (weight * curve).sum(axis=(3, 4)) * np.float32(5.0 / 0.8988)
     result = rough / np.maximum(weight.sum(axis=(3, 4)), np.float32(1e-9))
     return np.asarray(result[:, :, 0] if np.ndim(shift_bins) == 0 else result, dtype=np.float32)
 

@@ -1,0 +1,106 @@
+"""Telling tones from noise in a spectrum, so that each can be given the phases it needs.
+
+A narrow spectral peak rebuilt from many lines of random phase is a band of noise: it trembles. A peak is
+therefore taken out of the spectrum and handed over as one line (a *partial*) that the voice keeps turning
+steadily; what is left is noise and may have random phases.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, TOP_HZ, Floats, bin_hz
+
+__all__ = ["PartialFinder", "Partials"]
+
+# A peak this far above its surroundings begins to count as a tone, and wholly counts at twice the height.
+_PROMINENCE_DB = 7.0
+_SURROUNDINGS_BINS = 30
+_LOBE_BINS = 4
+
+
+@dataclass(frozen=True)
+class Partials:
+    """The tones of one spectrum.
+
+    Attributes
+    ----------
+    lines : (n,) int
+        FFT lines, rising, no two the same.
+    power : (n,) float32
+        Mean-square power of each.
+    """
+
+    lines: npt.NDArray[np.intp]
+    power: Floats
+
+
+class PartialFinder:
+    """Splits spectra for inverse FFTs whose lines are ``spacing_hz`` apart, up to ``top_hz``."""
+
+    def __init__(self, spacing_hz: float, top_hz: float) -> None:
+        self._spacing_hz = spacing_hz
+        width_hz = bin_hz() * (2.0 ** (1.0 / BINS_PER_OCTAVE) - 1.0)
+        # The analysis window smears a tone over +-1 Hz, which is many bins at the bottom.
+        self._reach = np.maximum(_LOBE_BINS, np.ceil(1.0 / width_hz)).astype(np.intp)
+        self._usable = np.flatnonzero(bin_hz() < top_hz)[-1]
+        last = BINS - 1
+        index = np.arange(BINS)
+        self._from = np.maximum(index - _SURROUNDINGS_BINS, 0)
+        self._to = np.minimum(index + _SURROUNDINGS_BINS, last) + 1
+        self._span = (self._to - self._from).astype(np.float32)
+        self._ramp = index.astype(np.float32)
+
+    def split(self, bin_power: Floats) -> tuple[Partials, Floats]:
+        """Take the tones out of a spectrum.
+
+        Parameters
+        ----------
+        bin_power : (1233,) float32
+            Mean-square power per bin.
+
+        Returns
+        -------
+        partials : Partials
+        noise : (1233,) float32
+            What is left; the two add up to what came in.
+        """
+        level = np.log10(bin_power + np.float32(1e-12)) * np.float32(10.0)
+        running = np.concatenate([np.zeros(1, dtype=np.float32), np.cumsum(level)])
+        ground = (running[self._to] - running[self._from]) / self._span
+        prominence = level - ground
+        inner = level[1:-1]
+        summit = (inner > level[:-2]) & (inner >= level[2:]) & (prominence[1:-1] > _PROMINENCE_DB)
+        bins = np.flatnonzero(summit) + 1
+        bins = bins[bins <= self._usable]
+        if not len(bins):
+            return Partials(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.float32)), bin_power
+        left, right = self._lobes(bins)
+        share = np.minimum(prominence[bins] / np.float32(_PROMINENCE_DB) - np.float32(1.0), np.float32(1.0))
+        mass = np.concatenate([np.zeros(1), np.cumsum(bin_power, dtype=np.float64)])
+        moment = np.concatenate([np.zeros(1), np.cumsum(bin_power * self._ramp, dtype=np.float64)])
+        lobe = np.maximum(mass[right] - mass[left], 1e-30)
+        centre = (moment[right] - moment[left]) / lobe
+        steps = np.zeros(BINS + 1, dtype=np.float32)
+        steps[left] += share
+        steps[right] -= share
+        noise = bin_power * np.maximum(1.0 - np.cumsum(steps[:-1]), 0.0)
+        hz = TOP_HZ * np.exp2((centre - (BINS - 1)) / BINS_PER_OCTAVE)
+        lines = np.maximum(np.rint(hz / self._spacing_hz), 1).astype(np.intp)
+        return _merged(lines, (lobe * share).astype(np.float32)), noise.astype(np.float32)
+
+    def _lobes(self, bins: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """First bin and one past the last of each peak's lobe; neighbours meet half way."""
+        middle = (bins[1:] + bins[:-1] + 1) // 2
+        reach = self._reach[bins]
+        left = np.maximum(bins - reach, np.concatenate([[0], middle]))
+        right = np.minimum(bins + reach + 1, np.concatenate([middle, [BINS]]))
+        return left, right
+
+
+def _merged(lines: npt.NDArray[np.intp], power: Floats) -> Partials:
+    """Join neighbours that fell on the same line."""
+    first = np.concatenate([[True], np.diff(lines) > 0])
+    starts = np.flatnonzero(first)
+    return Partials(lines[starts], np.add.reduceat(power, starts))

@@ -1,0 +1,211 @@
+"""The voice: a spectrum every hop becomes a clip two hops long; clips overlap into sound without a seam.
+
+Noise gets fresh random phases in every clip and equal-power fades (what is uncorrelated adds in power).
+Tones get phases that belong to their frequency and go on from clip to clip, so that a held note is steady
+and does not beat with itself; correlated sound would swell by 3 dB in the middle of an equal-power fade,
+so their lines carry a correction of the window's shape with them (`_steady_kernel`).
+
+Channels are made from one middle signal and ``channels - 1`` side signals through Helmert contrasts, whose
+columns are orthogonal and add up to nothing: for two channels that is left = middle + side and
+right = middle - side. The sum of all channels is thus the middle alone, and mono loses nothing but width.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from appliance.spectrum.codec import Floats, LinearGrid, linear_grid
+from appliance.synth.partials import PartialFinder, Partials
+
+__all__ = ["PAIR", "Clips", "Texture", "Voice"]
+
+# Clips are transformed two at a time: with two channels that fills the FFT's vector lanes, which halves its
+# cost. The lanes never mix, so what a clip sounds like does not depend on its partner.
+PAIR = 2
+
+_PHASORS = 1 << 20
+_TOP_HZ = 20_000.0
+# Loudspeakers share the bass, and out-of-phase bass costs level: one signal below, sides grow to full above.
+_MONO_BELOW_HZ = 120.0
+_WIDE_ABOVE_HZ = 170.0
+_STEADINESS = 0.95
+_KERNEL_REACH = 12
+_DRIFT_RAD = 0.8
+# A tone's side is a quarter turn from its middle, so that left and right differ in phase and not in level;
+# swinging about that by this much moves it gently through the room.
+_ROAM_RAD = 0.35
+
+Complexes = npt.NDArray[np.complex64]
+
+
+@dataclass(frozen=True)
+class Texture:
+    """What a clip is made of.
+
+    Attributes
+    ----------
+    bin_power : (1233,) float32
+        Mean-square power per bin, in each channel.
+    width : float
+        0 all channels alike, 1 uncorrelated above the bass.
+    seed, hop : int
+        Where the random phases come from, and which clip this is (its phase origin).
+    """
+
+    bin_power: Floats
+    width: float
+    seed: int
+    hop: int
+
+
+@dataclass(frozen=True)
+class Clips:
+    """A clip as middle and sides, (channels, hop_frames) each: its head goes over the tail of the one before."""
+
+    head: Floats
+    tail: Floats
+
+
+class Voice:
+    """Renders clips at one rate for one number of channels; holds tables, no state."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.grid: LinearGrid = linear_grid(rate)
+        self.channels = channels
+        self.hop_frames = self.grid.frames // 2
+        self._finder = PartialFinder(self.grid.spacing_hz, min(_TOP_HZ, 0.49 * rate))
+        tables = np.random.default_rng(0x1A7E57)
+        self._phasors = _unit_phasors(tables, _PHASORS)
+        self._top_line = min(self.grid.lines, int(_TOP_HZ / self.grid.spacing_hz))
+        self._side_share = self._side_shape()
+        self._bass_lines = int(np.searchsorted(self._side_share, 1.0))
+        self._bass_twice = np.repeat(self._side_share[: self._bass_lines], 2)
+        self._contrasts = _helmert(channels)
+        turns = np.arange(self.hop_frames, dtype=np.float64) / self.hop_frames * (np.pi / 2.0)
+        self._fade_in = np.sin(turns).astype(np.float32)
+        self._fade_out = np.cos(turns).astype(np.float32)
+        self._kernel_steps, self._kernel = _steady_kernel(self.grid.frames)
+        shape = (channels, self.grid.lines)
+        self._still = tables.choice(np.array([-np.pi / 2, np.pi / 2], dtype=np.float32), shape)
+        self._still[0] = tables.random(self.grid.lines, dtype=np.float32) * np.float32(2 * np.pi)
+        self._sway = tables.random(shape, dtype=np.float32) * np.float32(2 * np.pi)
+        self._sway_rate = np.float32(2 * np.pi) / tables.uniform(13.0, 37.0, shape).astype(np.float32)
+        self._spectra = np.zeros((PAIR * channels, self.grid.lines), dtype=np.complex64)
+
+    def clips(self, pair: tuple[Texture, Texture]) -> tuple[Clips, Clips]:
+        """Render two clips; each depends on its own texture alone."""
+        for place, texture in enumerate(pair):
+            self._fill(self._spectra[place * self.channels : (place + 1) * self.channels], texture)
+        sound = fft.irfft(self._spectra, n=self.grid.frames, overwrite_x=True)
+        halves = sound.reshape(PAIR, self.channels, 2, self.hop_frames)
+        halves[:, :, 0] *= self._fade_in
+        halves[:, :, 1] *= self._fade_out
+        first, second = (Clips(half[:, 0], half[:, 1]) for half in halves)
+        return first, second
+
+    def join(self, before: Clips | None, now: Clips, out: Floats) -> None:
+        """Overlap the tail of one clip with the head of the next and write the channels, (hop_frames, channels)."""
+        signals = now.head if before is None else before.tail + now.head
+        if self.channels == 1:
+            out[:, 0] = signals[0]
+        elif self.channels == 2:
+            np.add(signals[0], signals[1], out=out[:, 0])
+            np.subtract(signals[0], signals[1], out=out[:, 1])
+        else:
+            np.matmul(signals.T, self._contrasts.T, out=out)
+
+    def _fill(self, lines: Complexes, texture: Texture) -> None:
+        """Write one clip's middle and side spectra, (channels, lines), including the inverse FFT's scale."""
+        partials, noise = self._finder.split(texture.bin_power)
+        middle, side = self._shares(texture.width)
+        scale = np.float32(self.grid.frames / np.sqrt(2.0))
+        heights = self.grid.amplitudes_twice(noise * (scale * middle) ** 2)[: 2 * self._top_line]
+        lines[:, self._top_line :] = 0.0
+        for channel, offset in enumerate(self._offsets(texture)):
+            phasors = self._phasors[offset : offset + self._top_line].view(np.float32)
+            row = lines[channel, : self._top_line].view(np.float32)
+            np.multiply(phasors, heights, out=row)
+            if channel:
+                row *= side / middle
+                row[: 2 * self._bass_lines] *= self._bass_twice
+            else:
+                # What the sides lack in the bass the middle carries, so that power stays the same.
+                row[: 2 * self._bass_lines] *= np.sqrt(1.0 + (side / middle) ** 2 * (1.0 - self._bass_twice**2))
+        if len(partials.lines):
+            self._add_partials(lines, partials, texture, scale)
+
+    def _add_partials(self, lines: Complexes, partials: Partials, texture: Texture, scale: np.float32) -> None:
+        """Add tones whose phases go on from clip to clip: advance per hop is pi times the line."""
+        at = partials.lines
+        middle, side = self._shares(texture.width)
+        sway = np.sin(self._sway[:, at] + self._sway_rate[:, at] * np.float32(texture.hop % 1_000_003))
+        phase = self._still[:, at] + np.float32(_ROAM_RAD) * sway
+        phase[0] += np.float32(_DRIFT_RAD - _ROAM_RAD) * sway[0]
+        phase[1:] += phase[0]
+        height = np.sqrt(partials.power) * scale
+        if texture.hop % 2:
+            height = np.where(at % 2, -height, height)
+        tones = np.exp(np.complex64(1j) * phase) * height
+        spread = self._side_share[at]
+        tones[0] *= np.sqrt(middle**2 + side**2 * (1.0 - spread**2))
+        tones[1:] *= spread * side
+        # The kernel reaches over line 0 for the lowest tones; what would land there is far below hearing.
+        reached = np.clip(at + self._kernel_steps[:, np.newaxis], 0, self._top_line - 1)
+        for row, tone in zip(lines, tones, strict=True):
+            np.add.at(row, reached, self._kernel[:, np.newaxis] * tone)
+
+    def _shares(self, width: float) -> tuple[float, float]:
+        """Amplitudes of middle and each side signal; correlation between channels becomes 1 - width."""
+        if self.channels == 1:
+            return 1.0, 0.0
+        spread = width * (self.channels - 1) / self.channels
+        return float(np.sqrt(1.0 - spread)), float(np.sqrt(spread))
+
+    def _offsets(self, texture: Texture) -> list[int]:
+        """Where in the phasor table each signal begins: clips that sound together stay in regions of their own.
+
+        A slice shifted against another by a few lines is correlated with it.
+        """
+        room = (_PHASORS - self._top_line) // (3 * self.channels)
+        draws = np.random.default_rng((texture.seed, texture.hop)).random(self.channels)
+        lane = (texture.hop % 3) * self.channels
+        return [int((lane + channel + 0.9 * draw) * room) for channel, draw in enumerate(draws)]
+
+    def _side_shape(self) -> Floats:
+        """Amplitude of the sides over the lines: 0 in the bass, 1 above, a raised cosine between."""
+        hz = np.arange(self.grid.lines) * self.grid.spacing_hz
+        rise = np.clip((hz - _MONO_BELOW_HZ) / (_WIDE_ABOVE_HZ - _MONO_BELOW_HZ), 0.0, 1.0)
+        return np.asarray(np.sin(rise * np.pi / 2.0), dtype=np.float32)
+
+
+def _unit_phasors(rng: np.random.Generator, count: int) -> Complexes:
+    return np.asarray(np.exp(2j * np.pi * rng.random(count)), dtype=np.complex64)
+
+
+def _helmert(channels: int) -> Floats:
+    """Mixing matrix (channels, channels): a column of ones, then orthogonal contrasts whose rows have equal power."""
+    matrix = np.ones((channels, channels))
+    if channels > 2:
+        # A real Fourier basis gives every channel the same power from the sides, which plain Helmert steps do not.
+        angle = 2.0 * np.pi * np.outer(np.arange(channels), np.arange(1, channels)) / channels
+        matrix[:, 1:] = (np.cos(angle) + np.sin(angle)) / np.sqrt(channels - 1)
+    elif channels == 2:
+        matrix[1, 1] = -1.0
+    return matrix.astype(np.float32)
+
+
+def _steady_kernel(frames: int) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Lines relative to a tone's own, and its weight on each.
+
+    Tones of two clips that overlap have the same frequency and, but for a slow drift, the same phase: with a
+    correlation c their powers add up to 1 under fades sin(x) and cos(x) only after division by
+    sqrt(1 + c sin(2 x)). That quotient repeats every half clip, so its Fourier series sits on even lines.
+    Twelve to either side keep the sum within 0.1 dB.
+    """
+    turn = 2.0 * np.pi * np.arange(frames) / frames
+    shape = 1.0 / np.sqrt(1.0 + _STEADINESS * np.abs(np.sin(turn)))
+    series = (np.fft.rfft(shape).real / frames)[: 2 * _KERNEL_REACH + 1 : 2]
+    steps = np.arange(-_KERNEL_REACH, _KERNEL_REACH + 1)
+    return 2 * steps, series[np.abs(steps)].astype(np.float32)
