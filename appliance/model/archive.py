@@ -29,6 +29,10 @@ _ARRAY: Final = re.compile(
 class ArchiveError(Exception):
     """Bytes that are not to be trusted; the message goes on where the name of the file stops."""
 
+    def __init__(self, problem: str, remedy: str = "copy it again, or export it anew") -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
 
 def pack(members: dict[str, bytes]) -> bytes:
     """Zip the members in order, uncompressed, with a fixed date: the same content gives the same bytes."""

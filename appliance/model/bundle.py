@@ -44,7 +44,6 @@ _CARD: Final = "CARD.md"
 _REQUIRED: Final = frozenset({_DECODER, _ENCODER, _ATLAS, _GOLDEN, _CARD})
 _KNOWN: Final = _REQUIRED | {_MANIFEST, _DECODER_FP32}
 _GOLDEN_ARRAYS: Final = frozenset({"latents.npy", "spectra.npy", "tolerance_db.npy"})
-_AGAIN: Final = "copy it again, or export it anew"
 
 # A tensor kept outside the file names that file in a key `location` (onnx.proto, TensorProto.external_data), and
 # onnxruntime looks for nothing else. A protobuf string is its bytes after its length, 8, which may also be spelt
@@ -138,7 +137,7 @@ def read(path: Path) -> Bundle:
     if path.is_dir():
         raise ModelError(f"{path} is a folder; name a .latent file.")
     if not path.exists():
-        raise ModelError(f"{path} does not exist; `latent model list` names the models that do.")
+        raise ModelError(f"{path} does not exist; check how it is spelt.")
     if not path.is_file():
         raise ModelError(f"{path} is not a plain file; name a .latent file.")
     try:
@@ -147,7 +146,7 @@ def read(path: Path) -> Bundle:
     except OSError as error:
         raise ModelError(f"{path} could not be read ({error.strerror}); check its permissions and its disk.") from error
     if not data:
-        raise ModelError(f"{path} is empty; {_AGAIN}.")
+        raise ModelError(f"{path} is empty; copy it again.")
     return _open(path, data)
 
 
@@ -158,7 +157,7 @@ def _open(path: Path, data: bytes) -> Bundle:
         _check_members(manifest, members)
         parts = _unpack(members)
     except archive.ArchiveError as error:
-        raise ModelError(f"{path} {error}; {_AGAIN}.") from error
+        raise ModelError(f"{path} {error}; {error.remedy}.") from error
     return Bundle(path, manifest, parts, _sha256(data))
 
 
@@ -172,8 +171,8 @@ def _manifest(members: dict[str, bytes]) -> Manifest:
     version = content.get("format") if isinstance(content, dict) else None
     if isinstance(version, int) and version > FORMAT:
         raise archive.ArchiveError(
-            f"has format {version} and this program knows up to {FORMAT}, so it wants a newer program: "
-            "update, or find an older export"
+            f"has format {version} and this program knows formats up to {FORMAT}",
+            "update the program, or export the model with this one",
         )
     try:
         return Manifest.model_validate_json(members[_MANIFEST])
