@@ -1,0 +1,140 @@
+# Shared by deploy/run and deploy/test: system packages, Python, and the virtual environment.
+# Sourced, never run. Expects `root` to hold the absolute path of the repository.
+# shellcheck shell=bash
+# shellcheck disable=SC2154
+
+venv="$root/.venv"
+python="$venv/bin/python"
+
+# The version the tests were run with, and without CUDA: a bare `torch` brings gigabytes of it on x86.
+torch_version=2.13.0
+torch_cpu_index=https://download.pytorch.org/whl/cpu
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    say "$*"
+    exit 1
+}
+
+# Waits for any other set-up of the same folder. The lock is on the folder itself, so it leaves no file behind.
+lock() {
+    exec 9<"$root"
+    if ! flock --nonblock 9; then
+        say "Another set-up of $root is running; waiting for it to finish."
+        flock 9
+    fi
+}
+
+unlock() { exec 9<&-; }
+
+# Runs a command as root: directly, or through sudo without a password. sudo clears the proxy settings, so they are
+# handed over by name.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+        return
+    fi
+    local kept=() name
+    for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+        [ -z "${!name:-}" ] || kept+=("$name=${!name}")
+    done
+    sudo -n env "${kept[@]}" "$@"
+}
+
+may_be_root() { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
+
+# Installs those of the named Debian packages that are missing. Never ends the script: what cannot be installed is
+# said in one sentence, and the caller goes on with what there is.
+apt_install() {
+    local missing=() package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if ! command -v apt-get >/dev/null; then
+        say "This machine has no apt-get: please install what Debian calls ${missing[*]}; going on without."
+        return 0
+    fi
+    local by_hand="apt-get update && apt-get install -y ${missing[*]}"
+    if ! may_be_root; then
+        say "Some system packages are missing and may not be installed from here: an administrator should run" \
+            "'$by_hand'; going on without."
+        return 0
+    fi
+    say "Installing system packages: ${missing[*]}."
+    # Ten minutes of patience for the lock, because a fresh machine updates itself right after its first boot.
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600)
+    as_root "${apt[@]}" update || say "apt-get update complained; trying with the package lists there are."
+    as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null ||
+        say "Some system packages could not be installed: an administrator should look at '$by_hand'; going on without."
+}
+
+# Prints the first Python that is new enough and can make virtual environments.
+find_python() {
+    local candidate
+    for candidate in python3 python3.11 python3.12 python3.13; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+pip_install() {
+    local quiet=(--quiet)
+    [ ! -t 2 ] || quiet=()
+    "$python" -m pip --disable-pip-version-check install "${quiet[@]}" "$@" >&2
+}
+
+# Three places, in this order: wherever pip is set up to look, PyTorch's own index without CUDA, and last PyPI as it is.
+install_torch() {
+    "$python" -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '$torch_version')" 2>/dev/null && return
+    pip_install "torch==$torch_version+cpu" 2>/dev/null ||
+        pip_install --index-url "$torch_cpu_index" --retries 1 --timeout 20 "torch==$torch_version+cpu" 2>/dev/null ||
+        pip_install "torch==$torch_version"
+}
+
+# Everything the set-up depends on; a change of any of it sets up again. Fails where the environment's Python does not start.
+fingerprint() {
+    local version
+    version=$("$python" -c 'import sys; print(sys.version)' 2>/dev/null) || return 1
+    { printf '%s\n' "$root" "$version" "$torch_version" && cat "$root/pyproject.toml"; } | sha256sum | cut -d ' ' -f 1
+}
+
+# Prepares .venv for `run` or for `test`, which holds all that `run` does and more. A set-up that was killed leaves its
+# mark behind, and the next one starts from an empty environment; one that is whole and up to date costs nothing.
+setup_venv() {
+    local for_what=$1 base stamp="$venv/.latent-$1" making="$venv/.latent-making" now
+    if [ ! -e "$making" ] && [ -f "$stamp" ] && now=$(fingerprint) && [ "$(cat "$stamp")" = "$now" ]; then
+        return
+    fi
+    base=$(find_python) || die "Latent needs Python 3.11 or newer with venv: on Debian 12 an administrator should run" \
+        "'apt-get install -y python3 python3-venv', then run this again."
+    if [ -e "$making" ] || ! "$python" -c 'import pip' 2>/dev/null; then
+        say "Making $venv with $base."
+        rm -rf "$venv"
+        mkdir "$venv"
+        : >"$making"
+        "$base" -m venv "$venv"
+    fi
+    : >"$making"
+    rm -f "$venv"/.latent-run "$venv"/.latent-test
+    say "Installing Python packages into $venv; the first time this takes a few minutes."
+    if ! install_packages "$for_what"; then
+        rm -f "$making"
+        die "The Python packages could not be installed: see pip's message above, check the network, and run this again."
+    fi
+    fingerprint >"$venv/.latent-run"
+    [ "$for_what" = run ] || cp "$venv/.latent-run" "$stamp"
+    rm -f "$making"
+}
+
+install_packages() {
+    if [ "$1" = run ]; then
+        pip_install -e "$root"
+    else
+        install_torch && pip_install -e "${root}[studio,dev]"
+    fi
+}
