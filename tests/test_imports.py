@@ -1,0 +1,138 @@
+"""The floor plan, kept: imports go down only, foreign libraries have one door each, the command line starts light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import appliance
+
+FLOORS = (
+    ("errors", "folders"),
+    ("mood", "spectrum", "stream"),
+    ("settings", "model", "score", "synth", "health"),
+    ("engine", "controls"),
+    ("studio", "api"),
+    ("service",),
+    ("cli",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+ONE_DOOR = ("onnxruntime", "sounddevice", "gpiozero", "systemd")
+HEAVY = ("onnxruntime", "scipy", "matplotlib", "torch")
+
+
+def imported(source: str) -> Iterator[str]:
+    """Dotted names of everything imported, at any depth of the source; relative ones begin with a dot."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+def violations(package: Path) -> list[str]:
+    """What is imported against the floor plan below ``package``, one sentence each."""
+    found: list[str] = []
+    doors: dict[str, set[str]] = {}
+    for path in sorted(package.rglob("*.py")):
+        where = path.relative_to(package)
+        room = where.parts[0].removesuffix(".py")
+        for name in imported(path.read_text(encoding="utf-8")):
+            first, second, *_ = [*name.split("."), ""]
+            if path.name == "__init__.py" or first == "":
+                found.append(f"{where} imports {name}: package files stay empty, imports are absolute")
+            elif first == package.name and second != room and FLOOR.get(second, 99) >= FLOOR.get(room, -1):
+                found.append(f"{where} imports {name}: not on a floor below {room}")
+            elif first == "torch" and room != "studio":
+                found.append(f"{where} imports torch: only the studio may")
+            elif first in ONE_DOOR:
+                doors.setdefault(first, set()).add(str(where))
+    return found + [f"{name} has several doors: {sorted(files)}" for name, files in doors.items() if len(files) > 1]
+
+
+def test_the_house_keeps_its_floor_plan() -> None:
+    package = Path(appliance.__file__).parent
+
+    assert sum(1 for _ in package.rglob("*.py")) > 10
+    assert violations(package) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "source", "complaint"),
+    [
+        ("score/piece.py", "from appliance.engine.timeline import Timeline", "not on a floor below score"),
+        ("score/piece.py", "import appliance.cli.main", "not on a floor below score"),
+        ("score/piece.py", "from appliance import synth", "not on a floor below score"),
+        ("score/piece.py", "def late():\n    import appliance.model.decoder", "not on a floor below score"),
+        ("errors.py", "from appliance.mood import Mood", "not on a floor below errors"),
+        ("service/play.py", "from appliance.attic.things import thing", "not on a floor below service"),
+        ("attic/things.py", "from appliance.errors import LatentError", "not on a floor below attic"),
+        ("model/decoder.py", "import torch.nn", "only the studio may"),
+        ("synth/__init__.py", "import numpy", "package files stay empty"),
+        ("synth/voice.py", "from . import beds", "imports are absolute"),
+    ],
+)
+def test_a_planted_violation_is_caught(tmp_path: Path, where: str, source: str, complaint: str) -> None:
+    package = plant(tmp_path, {where: source})
+
+    found = violations(package)
+
+    assert len(found) == 1
+    assert found[0].startswith(where)
+    assert complaint in found[0]
+
+
+def test_a_second_door_is_caught(tmp_path: Path) -> None:
+    package = plant(tmp_path, {"stream/card.py": "import sounddevice", "service/play.py": "import sounddevice as sd"})
+
+    assert violations(package) == ["sounddevice has several doors: ['service/play.py', 'stream/card.py']"]
+
+
+def test_what_is_allowed_passes(tmp_path: Path) -> None:
+    package = plant(
+        tmp_path,
+        {
+            "cli/main.py": "from appliance.service.play import play",
+            "score/piece.py": "import numpy\nfrom appliance.score.path import Path\nfrom appliance.errors import X",
+            "studio/train.py": "import torch",
+            "studio/model.py": "from torch import nn",
+            "model/decoder.py": "import onnxruntime as ort",
+        },
+    )
+
+    assert violations(package) == []
+
+
+def plant(folder: Path, files: dict[str, str]) -> Path:
+    package = folder / "appliance"
+    for where, source in files.items():
+        (package / where).parent.mkdir(parents=True, exist_ok=True)
+        (package / where).write_text(source + "\n", encoding="utf-8")
+    return package
+
+
+def heavy_modules_after(code: str) -> list[str]:
+    """Run code in a fresh Python and list which of the heavy modules it leaves loaded."""
+    code += f"\nimport sys\nprint('loaded', *sorted({set(HEAVY)!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1].split()[1:]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import appliance.cli.main",
+        "from appliance.cli.main import main\ntry: main(['--help'])\nexcept SystemExit as end: assert not end.code",
+    ],
+    ids=["import", "help"],
+)
+def test_the_command_line_starts_light(code: str) -> None:
+    assert heavy_modules_after(code) == []
+
+
+def test_a_heavy_module_would_be_seen() -> None:
+    assert heavy_modules_after("import scipy") == ["scipy"]
