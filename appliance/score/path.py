@@ -18,6 +18,7 @@ _STAY = 0.3
 # is a cross-fade in power: half way between two chords a decoder has neither's peaks.
 _APPROACH = 0.5
 _COMPANION_POWER = 0.3
+_INAUDIBLE = 1e-6
 _TRANSPOSE_BINS = 70
 _RADIUS_SHARE = 0.35
 _WINDOW_LU = 3.0
@@ -112,7 +113,7 @@ def _companion(
     free = [letter for letter in SOUNDS if letter not in busy]
     letter = free[int(piece.companions[index] * 997) % len(free)]
     share = _COMPANION_POWER * float(np.sin(np.pi * min(within, 1.0)) ** 2)
-    return (letter, share) if share > 1e-4 else None
+    return (letter, share) if share > _INAUDIBLE else None
 
 
 def _moved(space: Space, latent: Floats, mood: Mood) -> bytes:

@@ -27,7 +27,7 @@ _LIKING = {"pitch": 0.0, "level": 0.0, "tonality": 0.5, "weirdness": -0.25}
 _KNOB_WEIGHT = 2.5
 _WHIM = 0.5
 _ROUGHNESS_WEIGHT = 14.0
-_DIFFERENCE_WEIGHT = 1.5
+_DIFFERENCE_WEIGHT = 3.0
 _DIFFERENT_ENOUGH_DB = 14.0
 _TUNING_STEP_BINS = 5
 _TUNING_REACH_BINS = 30
@@ -118,22 +118,28 @@ def _pick(
     tunings = np.arange(-reach, reach + 1, _TUNING_STEP_BINS)
     strictness = _ROUGHNESS_WEIGHT * (1.0 + consonance)
     rough = np.tile(_TUNING_COST * np.abs(tunings) / _TUNING_STEP_BINS, (len(spectra), 1)).astype(np.float32)
-    difference = np.full(len(spectra), _DIFFERENT_ENOUGH_DB, dtype=np.float32)
     if before is not None:
         rough += traits.dissonance(before[np.newaxis], spectra, tunings)[0]
     picked: list[int] = []
     shifts: list[int] = []
+    sounds: list[Floats] = []
     for _ in range(count):
-        value = scores - strictness * rough.min(axis=1)
-        value = value + _DIFFERENCE_WEIGHT * difference / _DIFFERENT_ENOUGH_DB
+        best_tunings = tunings[rough.argmin(axis=1)]
+        tuned = np.stack([transpose(row, int(shift)) for row, shift in zip(spectra, best_tunings, strict=True)])
+        value = scores - strictness * rough.min(axis=1) + _DIFFERENCE_WEIGHT * _difference(tuned, sounds)
         value[picked] = -np.inf
         best = int(np.argmax(value))
-        tuning = int(np.argmin(rough[best]))
         picked.append(best)
-        shifts.append(int(tunings[tuning]))
-        sound = transpose(spectra[best], shifts[-1])
+        shifts.append(int(best_tunings[best]))
+        sounds.append(tuned[best])
         # Each sound must bear the roughest of those it is picked beside, not the average.
-        rough = np.maximum(rough, traits.dissonance(sound[np.newaxis], spectra, tunings)[0])
-        apart = np.sqrt(np.mean((decibels(spectra) - decibels(sound)) ** 2, axis=1))
-        difference = np.minimum(difference, apart)
+        rough = np.maximum(rough, traits.dissonance(sounds[-1][np.newaxis], spectra, tunings)[0])
     return np.array(picked), np.array(shifts)
+
+
+def _difference(tuned: Floats, others: list[Floats]) -> Floats:
+    """How far each of (n, 1233) spectra is from the nearest of others: 0 the same, 1 different enough, shape (n,)."""
+    if not others:
+        return np.ones(len(tuned), dtype=np.float32)
+    apart_db = [np.sqrt(np.mean((decibels(tuned) - decibels(other)) ** 2, axis=1)) for other in others]
+    return np.asarray(np.minimum(np.min(apart_db, axis=0) / _DIFFERENT_ENOUGH_DB, 1.0), dtype=np.float32)
