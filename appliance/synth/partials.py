@@ -44,7 +44,8 @@ class PartialFinder:
         width_hz = bin_hz() * (2.0 ** (1.0 / BINS_PER_OCTAVE) - 1.0)
         # The analysis window smears a tone over +-1 Hz, which is many bins at the bottom.
         self._reach = np.maximum(_LOBE_BINS, np.ceil(1.0 / width_hz)).astype(np.intp)
-        self._usable = np.flatnonzero(bin_hz() < top_hz)[-1]
+        # A lobe's centre of mass may lie above its summit, but not on lines that are left empty.
+        self._usable = np.flatnonzero(bin_hz() < top_hz)[-1] - _LOBE_BINS - 1
         last = BINS - 1
         index = np.arange(BINS)
         self._from = np.maximum(index - _SURROUNDINGS_BINS, 0)
