@@ -1,20 +1,29 @@
 from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.signal import butter, hilbert, sosfiltfilt
+
 from appliance.spectrum import codec
 from appliance.synth.voice import Texture, Voice
+
 RATE = 48_000
+
+
 def noise_power(above_hz: float = 0.0) -> codec.Floats:
     power = codec.power(np.linspace(0.75, 0.45, codec.BINS).astype(np.float32))
     power[codec.bin_hz() < above_hz] = 0.0
     return power
+
+
 def chord_power(*fundamentals: float) -> codec.Floats:
     time = np.arange(2 * RATE) / RATE
     sound = sum(
         0.05 / number * np.sin(2 * np.pi * hz * number * time + hz) for hz in fundamentals for number in range(1, 9)
     )
     return codec.power(codec.analyse(np.asarray(sound), RATE))
+
+
 def play(voice: Voice, power: codec.Floats, hops: int, width: float = 0.7, seed: int = 1) -> codec.Floats:
     """Sound of a spectrum that does not change, without the first hop, which fades in."""
     out, before = [], None
@@ -25,9 +34,13 @@ def play(voice: Voice, power: codec.Floats, hops: int, width: float = 0.7, seed:
             out.append(block)
             before = clip
     return np.concatenate(out[1 : hops + 1])
+
+
 @pytest.fixture(scope="module")
 def stereo():
     return Voice(RATE, 2)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 @pytest.mark.parametrize("width", [0.0, 0.7, 1.0])
 def test_every_channel_carries_the_power_of_the_spectrum(channels, width):
@@ -37,12 +50,16 @@ def test_every_channel_carries_the_power_of_the_spectrum(channels, width):
     level_db = 10 * np.log10(np.mean(sound.astype(np.float64) ** 2, axis=0) / power.sum())
     assert level_db == pytest.approx(0.0, abs=1.0)
     assert 10 * np.log10(np.mean(10 ** (level_db / 10))) == pytest.approx(0.0, abs=0.3)
+
+
 def test_other_rates_sound_the_same():
     power = noise_power()
     power[codec.bin_hz() > 10_000] = 0.0
     for rate in (22_050, 44_100, 96_000):
         sound = play(Voice(rate, 2), power, 10)
         assert 10 * np.log10(np.mean(sound**2) / power.sum()) == pytest.approx(0.0, abs=0.4)
+
+
 def test_a_clip_depends_on_its_own_texture_alone(stereo):
     one = Texture(noise_power(), 0.7, 3, 4)
     others = [Texture(chord_power(220.0), 0.1, 9, 5), Texture(noise_power() * 0.1, 1.0, 3, 3)]
@@ -51,22 +68,30 @@ def test_a_clip_depends_on_its_own_texture_alone(stereo):
         clip = stereo.clips((first, second))[place]
         assert np.array_equal(clip.head, alone[0])
         assert np.array_equal(clip.tail, alone[1])
+
+
 def test_width_sets_the_correlation_and_mono_loses_nothing_but_width(stereo):
     power = noise_power(above_hz=300)
     for width in (0.0, 0.3, 0.7, 1.0):
         sound = play(stereo, power, 20, width)
         assert np.corrcoef(sound.T)[0, 1] == pytest.approx(1.0 - width, abs=0.1)
     assert 20 * np.log10(np.std(sound.mean(axis=1)) / np.std(sound)) == pytest.approx(-3.0, abs=0.5)
+
+
 def test_bass_is_the_same_in_all_channels(stereo):
     sound = play(stereo, noise_power(), 20, 1.0)
     low = sosfiltfilt(butter(6, 100, fs=RATE, output="sos"), sound, axis=0)
     assert np.corrcoef(low.T)[0, 1] > 0.95
+
+
 @pytest.mark.parametrize("hz", [55.0, 110.0, 220.0, 440.0, 880.0])
 def test_a_held_tone_is_steady(stereo, hz):
     sound = play(stereo, chord_power(hz), 24)
     band = butter(3, [hz * 0.97 - 2, hz * 1.03 + 2], "band", fs=RATE, output="sos")
     envelope = np.abs(hilbert(sosfiltfilt(band, sound[:, 0].astype(np.float64))))[2 * RATE : -2 * RATE]
     assert np.std(20 * np.log10(envelope)) < 2.0
+
+
 def test_noise_of_neighbouring_clips_is_unrelated(stereo):
     """Else the equal-power fades would swell where they cross."""
     power = noise_power(above_hz=2000)
@@ -77,9 +102,13 @@ def test_noise_of_neighbouring_clips_is_unrelated(stereo):
             for right in range(2):
                 assert abs(np.corrcoef(one[left], other[right])[0, 1]) < 0.05
     assert abs(np.corrcoef(whole[0])[0, 1]) < 0.05
+
+
 def test_seeds_and_hops_give_other_noise(stereo):
     power = noise_power(above_hz=2000)
     one, other = (stereo.clips((Texture(power, 0.7, seed, 0),) * 2)[0].head[0].copy() for seed in (1, 2))
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.05
+
+
 def test_silence_is_silent(stereo):
     assert not play(stereo, np.zeros(codec.BINS, dtype=np.float32), 2).any()
