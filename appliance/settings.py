@@ -5,10 +5,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
-from appliance.errors import SettingsError
+from appliance.errors import MoodError, SettingsError
 from appliance.folders import configuration_folder
+from appliance.mood import Mood
 
 __all__ = ["CardSettings", "MusicSettings", "Settings", "SoundSettings", "read_settings"]
 
@@ -53,7 +55,17 @@ class Settings(_Table):
     music: MusicSettings = MusicSettings()
     sound: SoundSettings = SoundSettings()
     card: CardSettings = CardSettings()
+    # Where the mood stands when it starts; what is not named rests.
     mood: dict[str, float] = Field(default_factory=dict)
+
+    @field_validator("mood")
+    @classmethod
+    def _a_mood_that_can_be(cls, values: dict[str, float]) -> dict[str, float]:
+        try:
+            Mood.parse(f"{name}={value}" for name, value in values.items())
+        except MoodError as error:
+            raise PydanticCustomError("mood", "{sentence}", {"sentence": str(error).rstrip(".")}) from error
+        return values
 
 
 def read_settings(path: Path | None) -> Settings:

@@ -21,7 +21,7 @@ def test_the_usual_place(monkeypatch, tmp_path):
 
 def test_all_problems_are_told_at_once(tmp_path):
     path = tmp_path / "latent.toml"
-    path.write_text("[sound]\ntarget_luffs = -23\nceiling_dbtp = 3\n[crad]\nrate = 48000\n[card]\nreserve_s = -1\n")
+    path.write_text("[sound]\ntarget_luffs = -23\nceiling_dbtp = 3\n[crad]\nrate = 48000\n[card]\nreserve_s = -1\n[mood]\npich = 1\n")
     with pytest.raises(SettingsError) as caught:
         read_settings(path)
     told = str(caught.value)
@@ -29,6 +29,7 @@ def test_all_problems_are_told_at_once(tmp_path):
     assert "did you mean card?" in told
     assert "sound.ceiling_dbtp: input should be less than or equal to 0" in told
     assert "card.reserve_s" in told
+    assert "did you mean pitch?" in told
     assert "\n" not in told
 
 

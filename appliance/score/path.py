@@ -1,5 +1,6 @@
 """The path through a piece's five sounds, and the wiggler that coils it into a helix."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,7 @@ def _stages(piece: Piece, here: str, there: str, within: float) -> list[tuple[st
     if here == there or part == 0.0:
         return [(here, one, 1.0)]
     part = part * part * (3.0 - 2.0 * part)
-    arrived = float(np.sin(part * np.pi / 2.0) ** 2)
+    arrived = math.sin(part * math.pi / 2.0) ** 2
     two = piece.latent(there)
     way = two - one
     return [
@@ -96,12 +97,11 @@ def _stages(piece: Piece, here: str, there: str, within: float) -> list[tuple[st
 
 def _wiggle(space: Space, piece: Piece, phase: float, mood: Mood) -> Floats:
     """Where on the wiggler's circle, (32,) latent units."""
-    radius = space.wiggle_speed * piece.turn_s / (2.0 * np.pi) * mood.wander / QUANTITIES["wander"].rest
-    turn = 2.0 * np.pi * phase * piece.letter_s / piece.turn_s
+    radius = space.wiggle_speed * piece.turn_s / (2.0 * math.pi) * mood.wander / QUANTITIES["wander"].rest
+    turn = 2.0 * math.pi * phase * piece.letter_s / piece.turn_s
     coil = np.frombuffer(piece.coil, dtype=np.float32).reshape(2, -1)
-    return space.unwhiten(
-        np.float32(radius) * (coil[0] * np.float32(np.cos(turn)) + coil[1] * np.float32(np.sin(turn)))
-    )
+    circle = np.array([math.cos(turn), math.sin(turn)], dtype=np.float32) * np.float32(radius)
+    return space.unwhiten(circle @ coil)
 
 
 def _companion(
@@ -112,7 +112,7 @@ def _companion(
         return None
     free = [letter for letter in SOUNDS if letter not in busy]
     letter = free[int(piece.companions[index] * 997) % len(free)]
-    share = _COMPANION_POWER * float(np.sin(np.pi * min(within, 1.0)) ** 2)
+    share = _COMPANION_POWER * math.sin(math.pi * min(within, 1.0)) ** 2
     return (letter, share) if share > _INAUDIBLE else None
 
 

@@ -1,0 +1,79 @@
+"""The command ``latent``: finds the subcommand, and turns every error into one sentence and an exit code."""
+
+import difflib
+import importlib
+import sys
+
+import click
+
+from appliance.errors import LatentError
+
+__all__ = ["cli", "main"]
+
+# Subcommands are imported when they are called: `latent player` must never load what `latent studio` needs.
+_COMMANDS = {
+    "play": ("appliance.cli.play", "play", "Play endlessly through the sound card."),
+    "render": ("appliance.cli.render", "render", "Render music to a WAV or FLAC file."),
+    "studio": ("appliance.cli.studio", "studio", "Make a model: gather recordings, train, export."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_COMMANDS)}."
+            raise click.UsageError(f"There is no command called {args[0]!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="latent-appliance", prog_name="latent")
+def cli() -> None:
+    """Endless ambient music from a neural timbre space.
+
+    Example: latent render night.flac --minutes 10 --seed 7
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage."""
+    try:
+        result = cli.main(args=args, prog_name="latent", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        code = 2
+    except click.ClickException as error:
+        message = error.format_message().replace("\n", " ").strip()
+        code = _complain(message if message.endswith((".", "?", "!")) else message + ".", error.exit_code)
+    except LatentError as error:
+        code = _complain(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        code = _complain("Stopped.", 1)
+    except BrokenPipeError:
+        # The reader of a pipe went away; there is nobody left to tell.
+        sys.stderr.close()
+        code = 1
+    sys.exit(code)
+
+
+def _complain(sentence: str, code: int) -> int:
+    click.echo(f"latent: {sentence}", err=True)
+    return code

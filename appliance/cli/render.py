@@ -1,0 +1,131 @@
+"""``latent render``."""
+
+import dataclasses
+import json
+import secrets
+import sys
+from pathlib import Path
+
+import click
+
+from appliance.errors import UsageError
+from appliance.mood import QUANTITIES, Mood
+
+__all__ = ["render"]
+
+_SEED_BITS = 32
+
+
+@click.command()
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--seconds", type=float, help="Length in seconds; a minute unless told.")
+@click.option("--minutes", type=float, help="Length in minutes.")
+@click.option("--start", type=float, default=0.0, show_default=True, help="Leave out this many seconds first.")
+@click.option("--piece", type=click.IntRange(0, 1_000_000), default=0, show_default=True, help="Begin with this piece.")
+@click.option(
+    "--seed", type=click.IntRange(0, (1 << 63) - 1), help="The same seed gives the same music; new if absent."
+)
+@click.option("--model", metavar="FILE_OR_NAME", help="The model to play; the shipped one unless told.")
+@click.option("--mood", "moods", multiple=True, metavar="NAME=VALUE", help=f"Any of {', '.join(QUANTITIES)}.")
+@click.option("--rate", type=int, default=48_000, show_default=True, help="Frames per second.")
+@click.option("--channels", type=int, default=2, show_default=True, help="1 to 8.")
+@click.option("--beds", default="weather", show_default=True, metavar="FOLDER", help="Nature recordings, or none.")
+@click.option(
+    "--fade-out", type=click.FloatRange(0.0), default=0.0, show_default=True, help="Seconds of fade at the end."
+)
+@click.option("--plot", is_flag=True, help="Leave a spectrogram and loudness curve beside the file, as PNG.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
+def render(
+    out: Path,
+    seconds: float | None,
+    minutes: float | None,
+    start: float,
+    piece: int,
+    seed: int | None,
+    model: str | None,
+    moods: tuple[str, ...],
+    rate: int,
+    channels: int,
+    beds: str,
+    fade_out: float,
+    plot: bool,
+    as_json: bool,
+) -> int:
+    """Render music to OUT, a .wav or .flac file, faster than real time.
+
+    Two renders with the same seed join without a seam: --start 60 gives what comes after the first minute.
+
+    Example: latent render night.flac --minutes 10 --seed 7 --mood pitch=-0.5 --plot
+    """
+    length_s = _length_s(seconds, minutes)
+    if start < 0.0:
+        raise UsageError(f"--start takes seconds from 0, not {start:g}.")
+    mood = Mood.parse(moods)
+    if out.suffix.lower() not in (".wav", ".flac"):
+        raise UsageError(f"{out} must end in .wav or .flac.")
+    if seed is None:
+        seed = secrets.randbits(_SEED_BITS)
+
+    from appliance.service.build import build_timeline
+    from appliance.service.render import Excerpt
+    from appliance.service.render import render as render_file
+    from appliance.settings import SoundSettings
+
+    timeline = build_timeline(model, rate, channels, beds, SoundSettings(), lambda line: click.echo(line, err=True))
+    excerpt = Excerpt(seed, mood, piece, start, length_s, fade_out)
+    with _Progress(length_s, hidden=as_json or not sys.stderr.isatty()) as progress:
+        result = render_file(timeline, excerpt, out, progress.show)
+    if plot:
+        from appliance.cli.plot import plot as draw
+
+        draw(out, out.with_suffix(".png"))
+    if as_json:
+        facts = dataclasses.asdict(result)
+        del facts["complete"]
+        click.echo(json.dumps({"seed": seed, "model": model or "default"} | facts))
+    else:
+        click.echo(
+            f"{out}: {result.seconds:.1f} s, seed {seed}, {result.integrated_lufs:.1f} LUFS, "
+            f"true peak {result.true_peak_dbtp:.1f} dBTP, {result.realtime_factor:.0f} times real time."
+        )
+    if not result.complete:
+        click.echo(f"latent: Stopped; {out} holds the {result.seconds:.1f} s that were rendered.", err=True)
+        return 1
+    return 0
+
+
+def _length_s(seconds: float | None, minutes: float | None) -> float:
+    if seconds is not None and minutes is not None:
+        raise UsageError("Give --seconds or --minutes, not both.")
+    length_s = seconds if seconds is not None else 60.0 * minutes if minutes is not None else 60.0
+    if not 0.0 < length_s < float("inf"):
+        raise UsageError(f"The length must be above 0, not {length_s:g} seconds.")
+    return length_s
+
+
+class _Progress:
+    """A progress bar on stderr, or nothing where nobody looks."""
+
+    def __init__(self, seconds: float, hidden: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("rendering"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f} of {task.total:.0f} s"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=hidden,
+        )
+        self._task = self._bar.add_task("rendering", total=seconds)
+
+    def show(self, seconds: float) -> None:
+        self._bar.update(self._task, completed=seconds)
+
+    def __enter__(self) -> "_Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()

@@ -1,0 +1,79 @@
+"""Where the music is: the small plain value from which the next hop follows."""
+
+from dataclasses import dataclass
+
+from appliance.mood import Mood
+from appliance.score.path import Sound
+from appliance.score.piece import Piece
+from appliance.synth.beds import BedCursor
+
+__all__ = ["Cursor", "Frame", "Passage"]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece under way and how many of its letters have passed."""
+
+    piece: Piece
+    phase: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """All that one clip is made of.
+
+    Attributes
+    ----------
+    hop : int
+    seed : int
+    sounds : tuple of Sound
+        Their shares add up to the power of the clip.
+    offset_lu : float
+        Loudness relative to the target.
+    nature, width : float
+        As in `Mood`, already glided.
+    bed : BedCursor or None
+        Where the beds are; None without beds.
+    """
+
+    hop: int
+    seed: int
+    sounds: tuple[Sound, ...]
+    offset_lu: float
+    nature: float
+    width: float
+    bed: BedCursor | None
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The state of the music before a hop.
+
+    Attributes
+    ----------
+    hop : int
+        Hops since the beginning.
+    seed : int
+    model : str
+        Digest of the model the latents belong to.
+    now : Passage
+    next : Passage or None
+        The piece that is being faded in.
+    handover : int
+        Hops since that began.
+    mood : Mood
+        As far as it has glided.
+    bed : BedCursor or None
+    trail : tuple of Frame
+        The last two frames, newest last: their clips still sound.
+    """
+
+    hop: int
+    seed: int
+    model: str
+    now: Passage
+    next: Passage | None
+    handover: int
+    mood: Mood
+    bed: BedCursor | None
+    trail: tuple[Frame, ...]

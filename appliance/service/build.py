@@ -1,0 +1,74 @@
+"""Building the engine: from names and numbers to a timeline. Rendering and playing both start here."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from appliance.engine.timeline import Timeline
+from appliance.errors import UsageError
+from appliance.folders import cache_folder
+from appliance.model.bundle import read
+from appliance.model.library import find
+from appliance.mood import Mood
+from appliance.settings import SoundSettings
+from appliance.spectrum.codec import Floats, linear_grid
+from appliance.synth.beds import Beds
+from appliance.synth.recordings import prepare
+from appliance.synth.weather import weather
+
+__all__ = ["BUILT_IN_BEDS", "NO_BEDS", "build_timeline", "endless"]
+
+BUILT_IN_BEDS = "weather"
+NO_BEDS = "none"
+_RATES = (8_000, 192_000)
+_MOST_CHANNELS = 8
+# The built-in weather is the same on every machine and every day, so that a seed means the same music.
+_WEATHER_SEED = 0x5EA
+
+
+def build_timeline(
+    model: str | None, rate: int, channels: int, beds: str, sound: SoundSettings, tell: Callable[[str], None]
+) -> Timeline:
+    """Build the engine.
+
+    Parameters
+    ----------
+    model : str or None
+        Name or file; None is the shipped one.
+    beds : str
+        A folder of recordings, "weather" or "none".
+    tell : callable
+        Told in one sentence of each recording that had to be left out.
+
+    Raises
+    ------
+    UsageError
+        For a rate or a number of channels that cannot be.
+    ModelError, AudioFileError
+        Where model or recordings cannot be used.
+    """
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise UsageError(f"The rate must be from {_RATES[0]} to {_RATES[1]} frames per second, not {rate}.")
+    if not 1 <= channels <= _MOST_CHANNELS:
+        raise UsageError(f"There can be 1 to {_MOST_CHANNELS} channels, not {channels}.")
+    bundle = read(find(model))
+    return Timeline(bundle, rate, channels, _beds(beds, rate, channels, tell), sound.target_lufs, sound.ceiling_dbtp)
+
+
+def endless(timeline: Timeline, seed: int, mood: Mood) -> Iterator[Floats]:
+    """Give hop after hop, (hop_frames, channels) float32, for ever."""
+    cursor = timeline.start(seed, mood)
+    while True:
+        cursor, hop = timeline.step(cursor, mood)
+        yield hop
+
+
+def _beds(name: str, rate: int, channels: int, tell: Callable[[str], None]) -> Beds | None:
+    if name == NO_BEDS:
+        return None
+    if name == BUILT_IN_BEDS:
+        prepared = weather(rate, channels, np.random.default_rng(_WEATHER_SEED))
+    else:
+        prepared = prepare(Path(name).expanduser(), rate, channels, cache_folder() / "beds", tell)
+    return Beds(prepared, linear_grid(rate).frames // 2, rate)

@@ -1,0 +1,161 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from appliance.model.library import find
+
+
+def test_a_render_is_what_its_json_says(latent, tmp_path):
+    out = tmp_path / "night.flac"
+    outcome = latent("render", out, "--seconds", "20.5", "--seed", "7", "--json", "--plot")
+    assert outcome.code == 0, outcome.err
+    facts = json.loads(outcome.out)
+    expected = "seed model seconds integrated_lufs true_peak_dbtp realtime_factor pieces"
+    assert set(facts) == set(expected.split())
+    assert facts["seconds"] == 20.5
+    assert facts["seed"] == 7
+    assert facts["model"] == "default"
+    info = soundfile.info(out)
+    assert (info.samplerate, info.channels, info.frames, info.subtype) == (48_000, 2, 984_000, "PCM_24")
+    assert (tmp_path / "night.png").stat().st_size > 10_000
+    assert facts["pieces"][0]["number"] == 0
+
+
+def test_the_same_command_twice_gives_the_same_bytes_and_another_seed_does_not(latent, tmp_path):
+    names = [tmp_path / name for name in ("a.wav", "b.wav", "c.wav")]
+    for name, seed in zip(names, (3, 3, 4), strict=True):
+        assert latent("render", name, "--seconds", "8", "--seed", seed).code == 0
+    one, again, other = (name.read_bytes() for name in names)
+    assert one == again
+    assert one != other
+
+
+def test_a_slice_is_exactly_that_part_of_the_whole(latent, tmp_path):
+    whole, part = tmp_path / "whole.wav", tmp_path / "part.wav"
+    assert latent("render", whole, "--seconds", "40", "--seed", "7").code == 0
+    assert latent("render", part, "--start", "17.37", "--seconds", "12", "--seed", "7").code == 0
+    sound, _ = soundfile.read(whole, dtype="int32")
+    slice_, _ = soundfile.read(part, dtype="int32")
+    first = round(17.37 * 48_000)
+    assert np.array_equal(slice_, sound[first : first + 12 * 48_000])
+
+
+def test_fades(latent, tmp_path):
+    out = tmp_path / "faded.wav"
+    assert latent("render", out, "--seconds", "8", "--seed", "1", "--fade-out", "3").code == 0
+    sound, rate = soundfile.read(out)
+    level = np.sqrt(np.mean(sound.reshape(-1, rate // 4, 2) ** 2, axis=(1, 2)))
+    assert level[0] < 0.05 * level[14]
+    assert level[-1] < 0.05 * level[14]
+    assert abs(sound[-1]).max() < 1e-4
+
+
+def test_mood_rate_and_channels(latent, tmp_path):
+    out = tmp_path / "x.wav"
+    words = ["--mood", "pitch=-1", "--mood", "volume=0", "--rate", "44100", "--channels", "1"]
+    assert latent("render", out, "--seconds", "2", *words, "--beds", "none").code == 0
+    sound, rate = soundfile.read(out)
+    assert rate == 44_100
+    assert sound.shape == (88_200,)
+    assert not sound.any()
+
+
+@pytest.mark.parametrize(
+    ("words", "part", "code"),
+    [
+        (["--mood", "pich=1"], "did you mean pitch?", 2),
+        (["--mood", "pace=9"], "pace takes a number from 0.25 to 4", 2),
+        (["--rate", "0"], "rate must be from 8000 to 192000", 2),
+        (["--channels", "99"], "1 to 8 channels", 2),
+        (["--seconds", "-1"], "above 0", 2),
+        (["--seconds", "nan"], "above 0", 2),
+        (["--seconds", "1e-9"], "above 0", 2),
+        (["--seconds", "1", "--minutes", "1"], "not both", 2),
+        (["--start", "-3"], "seconds from 0", 2),
+        (["--model", "nowhere.latent"], "nowhere.latent", 1),
+        (["--model", "defualt"], "default", 1),
+    ],
+)
+def test_bad_input_gets_one_sentence(latent, tmp_path, words, part, code):
+    outcome = latent("render", tmp_path / "x.wav", *words)
+    assert part in outcome.err
+    assert outcome.code == code
+    assert outcome.err.startswith("latent: ")
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_outputs_that_cannot_be(latent, tmp_path):
+    assert latent("render", tmp_path / "x.mp3").code == 2
+    outcome = latent("render", tmp_path / "no" / "such" / "x.wav", "--seconds", "1")
+    assert outcome.code == 1
+    assert "cannot be written" in outcome.err
+    (tmp_path / "folder.wav").mkdir()
+    assert latent("render", tmp_path / "folder.wav", "--seconds", "1").code == 2
+
+
+def test_a_damaged_model_is_named(latent, tmp_path):
+    broken = tmp_path / "broken.latent"
+    broken.write_bytes(find(None).read_bytes()[:200_000])
+    outcome = latent("render", tmp_path / "x.wav", "--model", broken)
+    assert outcome.code == 1
+    assert "broken.latent" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_bad_beds(latent, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "beds"
+    folder.mkdir()
+    outcome = latent("render", tmp_path / "x.wav", "--beds", folder)
+    assert outcome.code == 1
+    assert str(folder) in outcome.err
+    assert latent("render", tmp_path / "x.wav", "--beds", tmp_path / "nowhere").code == 1
+    (folder / "rain.wav").write_text("This is a text file.")
+    noise = np.random.default_rng(0).normal(0, 0.05, (48_000 * 8, 2))
+    soundfile.write(folder / "wind.flac", noise, 48_000)
+    outcome = latent("render", tmp_path / "x.wav", "--seconds", "3", "--beds", folder)
+    assert outcome.code == 0
+    assert "rain.wav" in outcome.err
+    assert soundfile.info(tmp_path / "x.wav").frames == 144_000
+
+
+def test_ctrl_c_leaves_a_valid_file(tmp_path):
+    out = tmp_path / "night.flac"
+    command = [
+        sys.executable,
+        "-c",
+        "from appliance.cli.main import main; main()",
+        "render",
+        str(out),
+        "--minutes",
+        "600",
+    ]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ,
+    )
+    deadline = time.monotonic() + 60
+    while not (out.exists() and out.stat().st_size > 200_000):
+        assert time.monotonic() < deadline, "nothing was written for a minute"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Traceback" not in told
+    assert "night.flac holds" in told
+    assert soundfile.info(out).frames > 48_000
+    assert np.isfinite(soundfile.read(out)[0]).all()

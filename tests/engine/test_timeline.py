@@ -1,0 +1,127 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from appliance.mood import Mood
+
+REST = Mood()
+
+
+def play(timeline, cursor, hops, mood=REST):
+    """Cursors before each hop and the one after the last, and the sound."""
+    cursors, sound = [cursor], []
+    for _ in range(hops):
+        cursor, hop = timeline.step(cursor, mood)
+        cursors.append(cursor)
+        sound.append(hop)
+    return cursors, np.concatenate(sound)
+
+
+@pytest.fixture(scope="module")
+def minutes(make_timeline):
+    """Four minutes of the engine with beds."""
+    timeline = make_timeline()
+    return timeline, *play(timeline, timeline.start(7, REST), 240)
+
+
+def test_step_is_a_pure_function(minutes, make_timeline):
+    """From any cursor, on an engine that never played before, the same hop comes, bit for bit."""
+    timeline, cursors, sound = minutes
+    fresh = make_timeline()
+    for hop in (0, 1, 2, 3, 60, 61, 113, 200, 239):
+        after, block = fresh.step(cursors[hop], REST)
+        assert after == cursors[hop + 1]
+        assert np.array_equal(block, sound[hop * timeline.hop_frames : (hop + 1) * timeline.hop_frames])
+
+
+def test_rewinding_on_the_same_engine_changes_nothing(minutes):
+    timeline, cursors, sound = minutes
+    for hop in (100, 40, 41, 40, 99):
+        _, block = timeline.step(cursors[hop], REST)
+        assert np.array_equal(block, sound[hop * timeline.hop_frames : (hop + 1) * timeline.hop_frames])
+
+
+def test_a_turn_that_was_taken_back_leaves_no_trace(minutes):
+    timeline, cursors, sound = minutes
+    _, other = timeline.step(cursors[50], Mood(pitch=1.0, nature=0.0))
+    _, block = timeline.step(cursors[50], REST)
+    assert np.array_equal(block, sound[50 * timeline.hop_frames : 51 * timeline.hop_frames])
+    assert not np.array_equal(other, block)
+
+
+def test_advance_gives_the_cursor_that_step_gives(minutes, make_timeline):
+    _, cursors, _ = minutes
+    timeline = make_timeline()
+    cursor = cursors[0]
+    for hop in range(240):
+        cursor = timeline.advance(cursor, REST)
+        assert cursor == cursors[hop + 1]
+
+
+def test_a_cursor_is_a_small_plain_value(minutes):
+    cursor = minutes[1][200]
+    assert len(repr(cursor)) < 60_000
+    assert hash(cursor) == hash(dataclasses.replace(cursor))
+
+
+def test_the_sound_is_whole(minutes):
+    _, _, sound = minutes
+    assert sound.dtype == np.float32
+    assert np.isfinite(sound).all()
+    assert np.abs(sound).max() < 10 ** (-1 / 20)
+
+
+def test_other_seeds_give_other_music(make_timeline):
+    timeline = make_timeline(with_beds=False)
+    one, other = (play(timeline, timeline.start(seed, REST), 20)[1] for seed in (1, 2))
+    assert abs(np.corrcoef(one[:, 0], other[:, 0])[0, 1]) < 0.1
+
+
+def test_pieces_follow_each_other_and_overlap(make_timeline):
+    timeline = make_timeline(with_beds=False)
+    fast = Mood(pace=4.0)
+    cursor, numbers, overlapped = timeline.start(5, fast), [], 0
+    for _ in range(600):
+        cursor = timeline.advance(cursor, fast)
+        numbers.append(cursor.now.piece.number)
+        overlapped += cursor.next is not None
+    assert numbers == sorted(numbers)
+    assert numbers[-1] >= 5
+    assert overlapped >= 13 * numbers[-1]
+
+
+def test_beginning_with_a_later_piece_is_the_piece_that_would_have_come(make_timeline):
+    timeline = make_timeline(with_beds=False)
+    cursor = timeline.start(5, REST)
+    while cursor.now.piece.number < 2:
+        cursor = timeline.advance(cursor, REST)
+    assert timeline.start(5, REST, number=2).now.piece == cursor.now.piece
+
+
+def test_a_turned_knob_is_heard_in_the_next_hop_and_glides(make_timeline):
+    timeline = make_timeline(with_beds=False)
+    cursors, _ = play(timeline, timeline.start(3, REST), 5)
+    after, turned = timeline.step(cursors[5], Mood(pitch=1.0))
+    _, unturned = timeline.step(cursors[5], REST)
+    assert 0.2 < after.mood.pitch < 0.5
+    tail = slice(timeline.hop_frames // 2, None)
+    assert np.abs(turned[tail] - unturned[tail]).max() > 0.01
+
+
+def test_nature_moves_the_beds_alone(make_timeline):
+    timeline = make_timeline()
+    silent = Mood(nature=0.0)
+    bare = make_timeline(with_beds=False)
+    without = play(bare, bare.start(7, silent), 6)[1]
+    assert play(timeline, timeline.start(7, silent), 6)[1] == pytest.approx(without, abs=1e-6)
+    assert not np.allclose(play(timeline, timeline.start(7, Mood(nature=1.0)), 6)[1], without, atol=1e-3)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 2), (22_050, 1), (48_000, 4)])
+def test_other_rates_and_channels(make_timeline, rate, channels):
+    timeline = make_timeline(with_beds=False, rate=rate, channels=channels)
+    _, sound = play(timeline, timeline.start(7, REST), 4)
+    assert sound.shape == (4 * timeline.hop_frames, channels)
+    assert np.isfinite(sound).all()
+    assert sound[timeline.hop_frames :].std() > 0.01
