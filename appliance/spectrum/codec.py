@@ -33,6 +33,7 @@ __all__ = [
     "linear_grid",
     "power",
     "synthesise",
+    "transpose",
 ]
 
 BINS = 1233
@@ -122,6 +123,18 @@ def analyse(clip: npt.NDArray[np.floating], rate: int) -> Floats:
     line_edges = (np.arange(len(line_power) + 1) - 0.5) * rate / count
     cumulative = np.concatenate([[0.0], np.cumsum(line_power)])
     return from_power(np.diff(np.interp(bin_edges_hz(), line_edges, cumulative)))
+
+
+def transpose(bins: Floats, shift_bins: int) -> Floats:
+    """Move a (1233,) spectrum or power up by ``shift_bins`` times 10 cents; what comes in at the edge is empty."""
+    if shift_bins == 0:
+        return bins
+    moved = np.zeros_like(bins)
+    if shift_bins > 0:
+        moved[shift_bins:] = bins[:-shift_bins]
+    else:
+        moved[:shift_bins] = bins[-shift_bins:]
+    return moved
 
 
 class LinearGrid:

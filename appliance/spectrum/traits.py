@@ -86,7 +86,7 @@ def local_median_db(spectra: Floats) -> Floats:
     return np.asarray(medians[:, index] * (1.0 - fraction) + medians[:, index + 1] * fraction, dtype=np.float32)
 
 
-def peaks(spectra: Floats, count: int = PEAKS) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+def peaks(spectra: Floats, count: int = PEAKS) -> tuple[npt.NDArray[np.intp], Floats]:
     """Find the highest spectral peaks: bins above both neighbours.
 
     Parameters
@@ -100,8 +100,6 @@ def peaks(spectra: Floats, count: int = PEAKS) -> tuple[npt.NDArray[np.intp], Fl
     bins : (n, count) int
     level_db : (n, count) float32
         Level of each, loudest first; where a spectrum has fewer peaks, -inf.
-    height_db : (n, count) float32
-        How far each stands over `local_median_db`; 0 where there is no peak.
     """
     levels = decibels(spectra)
     is_peak = np.zeros(levels.shape, dtype=bool)
@@ -111,18 +109,19 @@ def peaks(spectra: Floats, count: int = PEAKS) -> tuple[npt.NDArray[np.intp], Fl
     bins = np.argpartition(-candidates, count, axis=1)[:, :count]
     order = np.argsort(-np.take_along_axis(candidates, bins, axis=1), axis=1)
     bins = np.take_along_axis(bins, order, axis=1)
-    level_db = np.take_along_axis(candidates, bins, axis=1).astype(np.float32)
-    ground = np.take_along_axis(local_median_db(spectra), bins, axis=1)
-    height_db = np.where(np.isfinite(level_db), level_db - ground, 0.0).astype(np.float32)
-    return bins, level_db, height_db
+    return bins, np.take_along_axis(candidates, bins, axis=1).astype(np.float32)
 
 
 def tonality(spectra: Floats) -> Floats:
     """How peaky: the mean height in dB of the 12 highest peaks over the local median, shape (n, 1233) to (n,).
 
+    Peaks that are missing count as 0.
+
     Filtered noise has about 3 to 10, a chord of clean partials 40.
     """
-    return np.asarray(peaks(spectra)[2].mean(axis=1), dtype=np.float32)
+    bins, level_db = peaks(spectra)
+    ground = np.take_along_axis(local_median_db(spectra), bins, axis=1)
+    return np.asarray(np.where(np.isfinite(level_db), level_db - ground, 0.0).mean(axis=1), dtype=np.float32)
 
 
 def dissonance(first: Floats, second: Floats, shift_bins: npt.NDArray[np.integer] | int = 0) -> Floats:
@@ -165,7 +164,7 @@ def dissonance(first: Floats, second: Floats, shift_bins: npt.NDArray[np.integer
 
 def _partials(spectra: Floats) -> tuple[Floats, Floats]:
     """Frequencies in Hz and weights 0..1 of the highest peaks, each (n, 12)."""
-    bins, level_db, _ = peaks(spectra)
+    bins, level_db = peaks(spectra)
     loudest = np.where(np.isfinite(level_db[:, :1]), level_db[:, :1], 0.0)
     weights = 10.0 ** ((level_db - loudest) / 20.0)
     return bin_hz()[bins].astype(np.float32), weights.astype(np.float32)

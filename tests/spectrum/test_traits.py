@@ -50,10 +50,9 @@ def test_weirdness_is_the_distance_from_the_origin():
 
 
 def test_peaks_are_found_where_the_partials_are_loudest_first():
-    bins, level_db, height_db = traits.peaks(stack(chord(220, partials=4)), count=4)
+    bins, level_db = traits.peaks(stack(chord(220, partials=4)), count=4)
     assert codec.bin_hz()[bins[0]] == pytest.approx([220, 440, 660, 880], rel=0.005)
     assert (np.diff(level_db[0]) < 0).all()
-    assert (height_db > 40).all()
 
 
 def test_dissonance_orders_the_intervals_as_the_ear_does():
