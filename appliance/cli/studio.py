@@ -1,0 +1,110 @@
+"""``latent studio``: gather a corpus, train a model, export it as a ``.latent`` file."""
+
+import os
+from pathlib import Path
+
+import click
+
+from appliance.errors import StudioError
+
+__all__ = ["studio"]
+
+_WORK = Path("studio-work")
+_CORPUS = _WORK / "corpus.npz"
+_CHECKPOINT = _WORK / "checkpoint.pt"
+_path = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def studio() -> None:
+    """Make a model: gather sounds, train, export.
+
+    \b
+    Example:
+      latent studio gather && latent studio train && latent studio export models/mine.latent
+    """
+
+
+@studio.command()
+@click.option("--out", type=_path, default=_CORPUS, show_default=True, help="Corpus to write.")
+@click.option("--clips", type=click.IntRange(1), default=30_000, show_default=True, help="Training clips.")
+@click.option("--tune-clips", type=click.IntRange(1), default=1_200, show_default=True, help="Clips to tune on.")
+@click.option("--test-clips", type=click.IntRange(1), default=2_000, show_default=True, help="Held-out clips.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--soundfont", type=_path, default=None, help="Another .sf2 file than FluidR3_GM.")
+@click.option("--jobs", type=click.IntRange(1), default=None, help="Processes; one for each core where not given.")
+def gather(
+    out: Path, clips: int, tune_clips: int, test_clips: int, seed: int, soundfont: Path | None, jobs: int | None
+) -> None:
+    """Render a corpus of steady sounds with FluidSynth.
+
+    \b
+    Example:
+      latent studio gather --clips 12000
+    """
+    from appliance.studio import gather as step
+
+    settings = step.GatherSettings(
+        train=clips, tune=tune_clips, held_out=test_clips, seed=seed, soundfont=str(soundfont or step.SOUNDFONT)
+    )
+    with click.progressbar(length=clips + tune_clips + test_clips, label="rendering") as bar:
+        step.gather(out, settings, jobs, lambda done, _: bar.update(done - bar.pos))
+    click.echo(f"{out}: {clips} clips to train on, {tune_clips} to tune on, {test_clips} held out")
+
+
+@studio.command()
+@click.option("--corpus", type=_path, default=_CORPUS, show_default=True, help="Corpus to train on.")
+@click.option("--out", type=_path, default=_CHECKPOINT, show_default=True, help="Checkpoint to write.")
+@click.option("--epochs", type=click.IntRange(1), default=None, help="More take longer and help less and less.")
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=None, help="All cores where not given.")
+def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int | None) -> None:
+    """Train the autoencoder, and score it beside PCA on instruments that it never heard.
+
+    \b
+    Example:
+      latent studio train --epochs 60
+    """
+    step = _torch_step("train", threads)
+    from appliance.studio.gather import load
+
+    sounds = load(corpus)
+    settings = step.TrainSettings(seed=seed, **({"epochs": epochs} if epochs else {}))
+    best = step.train(sounds, out, settings, lambda progress: click.echo(str(progress)))
+    click.echo(step.verdict(sounds, best))
+
+
+@studio.command()
+@click.argument("out", type=_path)
+@click.option("--corpus", type=_path, default=_CORPUS, show_default=True, help="Corpus that the model was trained on.")
+@click.option("--checkpoint", type=_path, default=_CHECKPOINT, show_default=True, help="Checkpoint to export.")
+@click.option("--places", type=click.IntRange(64), default=None, help="Sounds in the atlas.")
+@click.option("--licence", default="MIT", show_default=True, help="Licence of the model.")
+@click.option("--author", default="The Latent founders", show_default=True)
+def export(out: Path, corpus: Path, checkpoint: Path, places: int | None, licence: str, author: str) -> None:
+    """Write a trained model as a .latent file, and print its card.
+
+    \b
+    Example:
+      latent studio export models/mine.latent
+    """
+    step = _torch_step("export", None)
+    from appliance.studio import atlas
+    from appliance.studio.gather import load
+    from appliance.studio.train import load as load_checkpoint
+
+    chosen = atlas.AtlasSettings(**({"places": places} if places else {}))
+    settings = step.ExportSettings(name=out.stem, licence=licence, author=author, atlas=chosen)
+    click.echo(step.export(load(corpus), load_checkpoint(checkpoint), out, settings).card)
+
+
+def _torch_step(name: str, threads: int | None):  # type: ignore[no-untyped-def]
+    """Import a step that needs torch; raises StudioError where torch is missing."""
+    import importlib
+
+    try:
+        import torch
+    except ImportError as error:
+        raise StudioError("torch is missing; install it with 'pip install latent-appliance[studio]'") from error
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    return importlib.import_module(f"appliance.studio.{name}")

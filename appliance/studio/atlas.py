@@ -1,0 +1,153 @@
+"""The atlas: real sounds to start from, and the detail they lend to what is decoded near them.
+
+A decoder with 32 latents leaves out the fine structure of a sound. Each place keeps what was left out there
+(data minus reconstruction), and a decoded spectrum gets the detail of the nearest places on top.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from appliance.errors import StudioError
+from appliance.spectrum import traits
+from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, FLOOR_DB, TOP_HZ, Floats, decibels
+from appliance.studio.gather import Corpus
+from appliance.studio.net import Decoder, Encoder
+from appliance.studio.programs import HARSH
+
+__all__ = ["DETAIL_STEP_DB", "AtlasSettings", "LendingDecoder", "choose", "musical"]
+
+# The detail is kept in steps of half a decibel: int8 reaches +-63 dB, and the error is 0.15 dB RMS.
+DETAIL_STEP_DB = 0.5
+
+
+@dataclass(frozen=True)
+class AtlasSettings:
+    """How many places, and how they lend.
+
+    Attributes
+    ----------
+    places : int
+        2.5 MB of detail; the score deals them out, so that none comes back for hours.
+    neighbours : int
+        Places that lend to one point. The weight of the farthest is zero, so that none switches in or out.
+    sharpness : float
+        Weights are ``distance ** (-2 * sharpness)``: a place has its own detail whole, and a point far from
+        all still has a nearest. (Shepard's interpolation: D. Shepard, Proc. 23rd ACM National Conference, 1968.)
+    power : float
+        How detail is averaged: the mean of its ``power``-th powers. 1 adds powers as two sounds at once would,
+        towards 0 it averages decibels and takes peaks down.
+    seed : int
+    """
+
+    places: int = 2048
+    neighbours: int = 16
+    sharpness: float = 4.0
+    power: float = 0.25
+    seed: int = 1
+
+
+class LendingDecoder(nn.Module):
+    """The whole decoder: the network, and on top the detail of the nearest places; (n, 32) -> (n, 1233) in 0..1.
+
+    Attributes
+    ----------
+    places : (p, 32)
+    detail : (p, 1233)
+        In steps of ``DETAIL_STEP_DB``, whole numbers within +-127.
+    """
+
+    places: Tensor
+    detail: Tensor
+
+    def __init__(self, decoder: Decoder, places: Tensor, spectra: Tensor, settings: AtlasSettings) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.settings = settings
+        with torch.no_grad():
+            left_out_db = (spectra - decoder(places)) * -FLOOR_DB
+        self.register_buffer("places", places)
+        self.register_buffer("detail", (left_out_db / DETAIL_STEP_DB).round().clamp(-127, 127))
+
+    def weights(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights (n, k), adding up to 1, and indices (n, k) of the places that lend to each point."""
+        squared = (z.square().sum(1, keepdim=True) - 2.0 * z @ self.places.T + self.places.square().sum(1)).clamp_min(0)
+        near, index = squared.topk(self.settings.neighbours, largest=False)
+        # The same softening above and below: a point on a place has weight 1 there and nothing divides by zero.
+        weight = ((near[:, :1] + 1e-2) / (near + 1e-2)) ** self.settings.sharpness
+        weight = weight - weight[:, -1:]
+        return weight / (weight.sum(1, keepdim=True) + 1e-6), index
+
+    def forward(self, z: Tensor) -> Tensor:
+        weight, index = self.weights(z)
+        nepers = self.exponent * self.detail[index]  # (n, k, 1233)
+        lent = torch.log((weight[:, None, :] @ nepers.exp())[:, 0].clamp_min(1e-9)) / self.exponent
+        out: Tensor = (self.decoder(z) + lent * (DETAIL_STEP_DB / -FLOOR_DB)).clamp(0.0, 1.0)
+        return out
+
+    @property
+    def exponent(self) -> float:
+        """What a step of detail is multiplied by before it is averaged as an exponential."""
+        return float(self.settings.power * DETAIL_STEP_DB * np.log(10.0) / 10.0)
+
+    def decode(self, z: npt.NDArray[np.floating]) -> Floats:
+        """Decode latents of numpy, (n, 32) -> (n, 1233), some hundred at a time."""
+        with torch.no_grad():
+            rows = torch.from_numpy(np.asarray(z, dtype=np.float32))
+            parts = [self(rows[start : start + 256]) for start in range(0, len(rows), 256)]
+        return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
+
+
+def musical(corpus: Corpus) -> npt.NDArray[np.bool_]:
+    """Which clips could be a place: steady, clear, and kind to the ear; (n,) bool.
+
+    No decay or swell (the codec would freeze a moment that never was), no strong beating, a tonal sound,
+    little power above 4 kHz, no harsh instrument, no rub of semitones and no close chord in the bass.
+    """
+    spectra = corpus.spectra.astype(np.float32)
+    powers = 10.0 ** (decibels(spectra) / 10.0)
+    above = round(BINS - 1 - BINS_PER_OCTAVE * np.log2(TOP_HZ / 4000.0))
+    gentle = powers[:, above:].sum(axis=1) < 0.02 * powers.sum(axis=1)
+    clear = (traits.tonality(spectra) > 28.0) & ((spectra > 0.1).mean(axis=1) > 0.05)
+    steady = (np.abs(corpus.drift_db) < 2.0) & (corpus.flutter_db < 2.0)
+    warm = ~np.isin(corpus.programs, HARSH).any(axis=1) & (traits.pitch(spectra) < 10.2)
+    gap = np.diff(corpus.notes, axis=1)
+    both = corpus.notes[:, 1:] >= 0
+    rubs = (both & ((gap == 1) | ((corpus.notes[:, 1:] < 48) & (gap < 5)))).any(axis=1)
+    return np.asarray(gentle & clear & steady & warm & ~rubs, dtype=np.bool_)
+
+
+def choose(corpus: Corpus, encoder: Encoder, settings: AtlasSettings) -> tuple[Tensor, Tensor]:
+    """Pick diverse places among the musical training clips.
+
+    Each next place is drawn with probability proportional to its squared distance from those already picked
+    (k-means++: D. Arthur and S. Vassilvitskii, SODA 2007).
+
+    Returns
+    -------
+    places : (p, 32)
+    spectra : (p, 1233)
+
+    Raises
+    ------
+    StudioError
+        If the corpus has too few musical clips.
+    """
+    rows = np.flatnonzero(musical(corpus) & (corpus.split == 0))
+    if len(rows) < settings.places:
+        raise StudioError(
+            f"the corpus has {len(rows)} clips fit for the atlas and {settings.places} places are wanted; gather more"
+        )
+    spectra = torch.from_numpy(corpus.spectra[rows].astype(np.float32))
+    with torch.no_grad():
+        latents = encoder(spectra)[0]
+    rng = torch.Generator().manual_seed(settings.seed)
+    picked = [int(torch.randint(len(rows), (1,), generator=rng))]
+    away = torch.full((len(rows),), torch.inf)
+    while len(picked) < settings.places:
+        away = torch.minimum(away, (latents - latents[picked[-1]]).square().sum(dim=1))
+        picked.append(int(torch.multinomial(away, 1, generator=rng)))
+    return latents[picked], spectra[picked]

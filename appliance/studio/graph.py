@@ -1,0 +1,189 @@
+"""The networks as ONNX graphs, written node by node, in float32 and in int8.
+
+int8 here is static: activations are scaled by what calibration found, so that a row's result never depends on
+the rows beside it. Weights have one scale per output and seven bits, because x86 without VNNI adds two
+products in 16 bits and would saturate with eight (onnxruntime's documentation on quantization, "U8S8").
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from appliance.spectrum.codec import BINS, FLOOR_DB
+from appliance.studio.atlas import DETAIL_STEP_DB, LendingDecoder
+from appliance.studio.net import LATENT, Block, Encoder
+
+__all__ = ["activation_scales", "decoder_onnx", "encoder_onnx"]
+
+_OPSET = 17
+_WEIGHT_STEPS = 63
+_ACTIVATION_STEPS = 255
+# Nearly all of the decoder's weights are in these two, and what they read is never negative.
+_INT8_LAYERS = ("widen", "leave")
+
+
+class _Graph:
+    """Nodes and constants, collected in order."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
+        return name
+
+    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
+        """Add a node; gives the name of its (last) output."""
+        names = [f"{kind}{len(self.nodes)}_{index}" for index in range(outputs)]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
+        return names[-1]
+
+    def linear(self, x: str, layer: nn.Linear) -> str:
+        weight, bias = _numpy(layer.weight), _numpy(layer.bias)
+        return self.add("Gemm", x, self.constant(weight.T), self.constant(bias))
+
+    def linear_kept(self, x: str, layer: nn.Linear, rows: int | None = None) -> str:
+        """The same in float32, its weights kept in the file as int8; the first ``rows`` outputs where given."""
+        weight, bias = _numpy(layer.weight)[:rows], _numpy(layer.bias)[:rows]
+        steps = np.maximum(np.abs(weight).max(axis=1) / 127.0, 1e-9)
+        whole = self.constant(np.round(weight / steps[:, np.newaxis]).T, np.int8)
+        product = self.add("MatMul", x, self.add("Cast", whole, to=TensorProto.FLOAT))
+        return self.add("Add", self.add("Mul", product, self.constant(steps)), self.constant(bias))
+
+    def linear_int8(self, x: str, layer: nn.Linear, scale: float) -> str:
+        """The same with whole numbers; ``x`` is at least 0 and ``scale`` is one of its 255 steps."""
+        weight = _numpy(layer.weight)
+        steps = np.maximum(np.abs(weight).max(axis=1) / _WEIGHT_STEPS, 1e-9)  # (out,)
+        whole = np.round(weight / steps[:, np.newaxis]).astype(np.int8)
+        quantised = self.add("QuantizeLinear", x, self.constant(scale), self.constant(0, np.uint8))
+        product = self.add("MatMulInteger", quantised, self.constant(whole.T, np.int8))
+        scaled = self.add("Mul", self.add("Cast", product, to=TensorProto.FLOAT), self.constant(steps * scale))
+        return self.add("Add", scaled, self.constant(_numpy(layer.bias)))
+
+    def finish(self, source: tuple[str, int], sink: tuple[str, int], result: str) -> bytes:
+        self.nodes.append(helper.make_node("Identity", [result], [sink[0]]))
+        graph = helper.make_graph(
+            self.nodes,
+            "latent",
+            [helper.make_tensor_value_info(source[0], TensorProto.FLOAT, ["n", source[1]])],
+            [helper.make_tensor_value_info(sink[0], TensorProto.FLOAT, ["n", sink[1]])],
+            self.constants,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=9)
+        onnx.checker.check_model(model, full_check=True)
+        return bytes(model.SerializeToString(deterministic=True))
+
+
+def activation_scales(model: LendingDecoder, z: Tensor) -> dict[str, float]:
+    """Find the step of what each int8 layer reads that loses least over these latents (n, 32).
+
+    Cutting off the largest values costs less than coarse steps for all the others; how much to cut is tried.
+    """
+    scales = {}
+    for name in _INT8_LAYERS:
+        seen: list[Tensor] = []
+        hook = getattr(model.decoder, name).register_forward_pre_hook(lambda _, x, seen=seen: seen.append(x[0]))
+        with torch.no_grad():
+            model.decoder(z)
+        hook.remove()
+        top = float(seen[0].max())
+
+        def loss(scale: float, x: Tensor = seen[0]) -> float:
+            return float(((x / scale).round().clamp(0, _ACTIVATION_STEPS) * scale - x).square().mean())
+
+        scales[name] = min((top * share / _ACTIVATION_STEPS for share in np.linspace(0.3, 1.0, 29)), key=loss)
+    return scales
+
+
+def decoder_onnx(model: LendingDecoder, scales: dict[str, float] | None) -> bytes:
+    """Write the decoder, detail lending included; in int8 where ``scales`` are given, else in float32.
+
+    Input ``z`` float32 (n, 32), output ``spectrum`` float32 (n, 1233) in 0..1. The detail is kept as int8 in
+    both.
+    """
+    graph = _Graph()
+
+    def large(x: str, name: str) -> str:
+        layer = getattr(model.decoder, name)
+        return graph.linear_int8(x, layer, scales[name]) if scales else graph.linear(x, layer)
+
+    small = graph.linear_kept if scales else graph.linear
+    hidden = small("z", model.decoder.enter)
+    for block in model.decoder.blocks:
+        if isinstance(block, Block):
+            hidden = _block(graph, hidden, block, small)
+    hidden = graph.add("Relu", large(graph.add("Relu", hidden), "widen"))
+    spread = graph.add("Mul", large(hidden, "leave"), graph.constant(0.25))
+    smooth = graph.add("Add", spread, graph.constant(_numpy(model.decoder.centre)))
+    total = graph.add("Add", smooth, _lent(graph, model))
+    return graph.finish(
+        ("z", LATENT), ("spectrum", BINS), graph.add("Clip", total, graph.constant(0.0), graph.constant(1.0))
+    )
+
+
+def encoder_onnx(encoder: Encoder) -> bytes:
+    """Write the encoder's mean, its weights kept as int8 with one scale per output and multiplied in float32.
+
+    Input ``spectrum`` float32 (n, 1233), output ``mean`` float32 (n, 32).
+    """
+    graph = _Graph()
+    x = graph.add("Sub", "spectrum", graph.constant(_numpy(encoder.centre)))
+    x = graph.add("Mul", x, graph.constant(4.0))
+    layers = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
+    for layer in layers[:-1]:
+        x = _gelu(graph, graph.linear_kept(x, layer))
+    x = graph.linear_kept(x, layers[-1], LATENT)  # the rest is the variance
+    return graph.finish(("spectrum", BINS), ("mean", LATENT), x)
+
+
+def _block(graph: _Graph, x: str, block: Block, linear: Callable[[str, nn.Linear], str]) -> str:
+    norm, first, second = block.norm, block.first, block.second
+    normed = graph.add(
+        "LayerNormalization",
+        x,
+        graph.constant(_numpy(norm.weight)),
+        graph.constant(_numpy(norm.bias)),
+        epsilon=norm.eps,
+    )
+    return graph.add("Add", x, linear(graph.add("Relu", linear(normed, first)), second))
+
+
+def _lent(graph: _Graph, model: LendingDecoder) -> str:
+    """What `LendingDecoder.forward` adds to the network's output, (n, 1233)."""
+    places, settings = _numpy(model.places), model.settings
+    cross = graph.add("MatMul", "z", graph.constant(-2.0 * places.T))
+    own = graph.add("ReduceSumSquare", "z", axes=[1], keepdims=1)
+    squared = graph.add("Add", graph.add("Add", cross, graph.constant((places**2).sum(axis=1))), own)
+    count = graph.constant([settings.neighbours], np.int64)
+    index = graph.add("TopK", squared, count, outputs=2, axis=1, largest=0, sorted=1)
+    near = graph.add("Max", index.removesuffix("_1") + "_0", graph.constant(0.0))
+    softened = graph.add("Add", near, graph.constant(1e-2))
+    first, last, rows, end = (graph.constant([value], np.int64) for value in (0, -1, 1, 2**31))
+    nearest = graph.add("Slice", softened, first, rows, rows)
+    weight = graph.add("Pow", graph.add("Div", nearest, softened), graph.constant(settings.sharpness))
+    weight = graph.add("Sub", weight, graph.add("Slice", weight, last, end, rows))
+    total = graph.add("Add", graph.add("ReduceSum", weight, rows, keepdims=1), graph.constant(1e-6))
+    weight = graph.add("Unsqueeze", graph.add("Div", weight, total), rows)  # (n, 1, k)
+    detail = graph.add("Gather", graph.constant(_numpy(model.detail), np.int8), index, axis=0)  # (n, k, 1233)
+    nepers = graph.add("Mul", graph.add("Cast", detail, to=TensorProto.FLOAT), graph.constant(model.exponent))
+    mixed = graph.add("Squeeze", graph.add("MatMul", weight, graph.add("Exp", nepers)), rows)
+    log = graph.add("Log", graph.add("Max", mixed, graph.constant(1e-9)))
+    return graph.add("Mul", log, graph.constant(DETAIL_STEP_DB / -FLOOR_DB / model.exponent))
+
+
+def _gelu(graph: _Graph, x: str) -> str:
+    half = graph.add("Mul", x, graph.constant(0.5))
+    bell = graph.add("Erf", graph.add("Mul", x, graph.constant(np.sqrt(0.5))))
+    return graph.add("Mul", half, graph.add("Add", bell, graph.constant(1.0)))
+
+
+def _numpy(value: Tensor) -> npt.NDArray[np.float32]:
+    return value.detach().numpy().astype(np.float32)

@@ -1,0 +1,128 @@
+"""The network: a variational autoencoder of spectra, 1233 -> 32 -> 1233, in torch.
+
+Dense with residual blocks. The convolutional net of the original costs 0.3-0.5 ms a spectrum to decode and
+twenty seconds an epoch for 2,650 clips on one core; this one costs a tenth and scored as well.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from appliance.spectrum.codec import BINS, FLOOR_DB
+
+__all__ = ["LATENT", "Block", "Decoder", "Encoder", "Shape", "augment", "mix_power", "roll"]
+
+LATENT = 32
+# 10 log10 of power in octaves of power: a value v is 2 ** ((v - 1) * _OCTAVES).
+_OCTAVES = -FLOOR_DB / 10.0 * math.log2(10.0)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths of the layers.
+
+    Attributes
+    ----------
+    encoder : int
+        The encoder runs in the studio alone; its size is only that of the bundle.
+    block, blocks : int
+        Residual blocks behind the latents.
+    last : int
+        Width before the output: most of the weights and of the time.
+    """
+
+    encoder: int = 512
+    block: int = 256
+    blocks: int = 2
+    last: int = 512
+
+
+class Block(nn.Module):
+    """Residual, with the norm before."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first = nn.Linear(width, width)
+        self.second = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:  # (n, width) -> (n, width)
+        out: Tensor = x + self.second(torch.relu(self.first(self.norm(x))))
+        return out
+
+
+class Encoder(nn.Module):
+    """Spectra to mean and log-variance; ``centre`` (1233,) is the mean of the training set."""
+
+    centre: Tensor
+
+    def __init__(self, shape: Shape, centre: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("centre", centre)
+        self.layers = nn.Sequential(
+            nn.Linear(BINS, shape.encoder),
+            nn.GELU(),
+            nn.Linear(shape.encoder, shape.encoder // 2),
+            nn.GELU(),
+            nn.Linear(shape.encoder // 2, 2 * LATENT),
+        )
+
+    def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor]:  # (n, 1233) -> (n, 32), (n, 32)
+        mean, log_variance = self.layers((spectra - self.centre) * 4.0).chunk(2, dim=1)
+        return mean, log_variance.clamp(-10.0, 4.0)
+
+
+class Decoder(nn.Module):
+    """Latents to spectra, not yet cut to 0..1."""
+
+    centre: Tensor
+
+    def __init__(self, shape: Shape, centre: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("centre", centre)
+        self.enter = nn.Linear(LATENT, shape.block)
+        self.blocks = nn.Sequential(*(Block(shape.block) for _ in range(shape.blocks)))
+        self.widen = nn.Linear(shape.block, shape.last)
+        self.leave = nn.Linear(shape.last, BINS)
+        with torch.no_grad():
+            self.leave.weight.mul_(0.3)
+
+    def forward(self, z: Tensor) -> Tensor:  # (n, 32) -> (n, 1233)
+        hidden = torch.relu(self.widen(torch.relu(self.blocks(self.enter(z)))))  # (n, last)
+        out: Tensor = self.leave(hidden) * 0.25 + self.centre
+        return out
+
+
+def mix_power(one: Tensor, two: Tensor, share: Tensor) -> Tensor:
+    """Both sounds at once: powers added, ``share`` (n, 1) of the first; (n, 1233) in 0..1."""
+    power = torch.exp2((one - 1.0) * _OCTAVES) * share + torch.exp2((two - 1.0) * _OCTAVES) * (1.0 - share)
+    return (1.0 + torch.log2(power.clamp_min(2.0**-_OCTAVES)) / _OCTAVES).clamp(0.0, 1.0)
+
+
+def roll(spectra: Tensor, bins: Tensor) -> Tensor:
+    """Transpose each row (n, 1233) by its own number of bins (n, 1); what comes in from outside is silent."""
+    source = torch.arange(BINS)[None] - bins
+    inside = (source >= 0) & (source < BINS)
+    return spectra.gather(1, source.clamp(0, BINS - 1)) * inside
+
+
+def augment(spectra: Tensor, rng: torch.Generator) -> Tensor:
+    """Make other sounds of these: transposed by semitones, two at once, brighter or darker, louder or softer.
+
+    Whole semitones, so that all stay in equal temperament on A440. (n, 1233) -> (n, 1233)
+    """
+    count = len(spectra)
+
+    def transposed() -> Tensor:
+        bins = 10 * torch.randint(-6, 7, (count, 1), generator=rng)
+        return torch.where(torch.rand(count, 1, generator=rng) < 0.7, bins, 0)
+
+    one = roll(spectra, transposed())
+    two = roll(spectra[torch.randperm(count, generator=rng)], transposed())
+    both = mix_power(one, two, torch.rand(count, 1, generator=rng) * 0.9 + 0.05)
+    sounds = torch.where(torch.rand(count, 1, generator=rng) < 0.5, both, one)
+    octaves = torch.linspace(-5.0, 5.0, BINS)[None]
+    tilt_db = torch.randn(count, 1, generator=rng) * 1.5 * octaves + torch.randn(count, 1, generator=rng)
+    return torch.where(sounds > 0.0, (sounds - tilt_db / FLOOR_DB).clamp(0.0, 1.0), 0.0)
