@@ -73,6 +73,15 @@ def test_holds_what_hides_between_the_samples(phase):
     assert -1.4 < independent_true_peak_db(limit_whole(Limiter(RATE, 1), sound)) <= CEILING_DBTP
 
 
+def test_sees_the_worst_that_small_samples_can_hide():
+    # Signs that all push the point between the two in the middle: 7 dB between samples and crest.
+    half = 0.45 * (-1.0) ** np.arange(12)
+    sound = np.zeros((6_000, 1), dtype=np.float32)
+    sound[3_000:3_024, 0] = np.concatenate([half[::-1], half])
+    assert independent_true_peak_db(sound) > -0.5
+    assert independent_true_peak_db(limit_whole(Limiter(RATE, 1), sound)) <= CEILING_DBTP
+
+
 def test_works_at_other_rates_and_ceilings():
     sound = soft_ends(np.random.default_rng(5).standard_normal((9_000, 2)) * 0.3, 500)
     for rate in (22_050, 44_100, 96_000):
