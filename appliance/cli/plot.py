@@ -8,7 +8,7 @@ import numpy.typing as npt
 import soundfile
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, MultipleLocator
 from scipy import fft
 
 from appliance.errors import AudioFileError
@@ -138,6 +138,7 @@ def _draw_loudness(axes: Axes, measured: _Measured) -> None:
         low, high = float(heard.min()), float(heard.max())
         spare = max(_LEAST_RANGE_LU - (high - low), 3.0) / 2.0
         axes.set_ylim(low - spare, high + spare)
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.plot(middles, lufs, color=_ACCENT, linewidth=1.6)
         axes.fill_between(middles, np.maximum(lufs, low - spare), low - spare, color=_ACCENT, alpha=0.14, linewidth=0)
         axes.axhline(measured.integrated_lufs, color=_INK, linewidth=0.9, linestyle=(0, (6, 5)), alpha=0.7)
