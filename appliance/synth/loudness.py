@@ -100,8 +100,9 @@ class Meter:
         windows = self._windows(_SHORT_TERM_STEPS)[::_STEPS_PER_S]
         return [float(value) for value in _lufs(windows)]
 
+    @property
     def true_peak_dbtp(self) -> float:
-        """Give the highest true peak so far in dBTP; -inf for silence."""
+        """The highest true peak so far in dBTP; -inf for silence."""
         ahead = np.zeros((self._finder.reach_frames, self._tail.shape[1]), dtype=np.float32)
         highest = self._peak_of(np.concatenate([self._tail, ahead]))
         return float(20.0 * np.log10(highest)) if highest > 0.0 else float("-inf")
