@@ -1,7 +1,7 @@
 """Telling tones from noise in a spectrum, so that each can be given the phases it needs.
 
 A narrow spectral peak rebuilt from many lines of random phase is a band of noise: it trembles. A peak is
-therefore taken out of the spectrum and handed over as one line (a *partial*) that the voice keeps turning
+therefore taken out of the spectrum and handed over as one tone (a *partial*) that the voice keeps turning
 steadily; what is left is noise and may have random phases.
 """
 
@@ -9,15 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import maximum_filter1d
 
-from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, TOP_HZ, Floats, bin_hz
+from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, Floats, bin_hz
 
 __all__ = ["PartialFinder", "Partials"]
 
 # A peak this far above its surroundings begins to count as a tone, and wholly counts at twice the height.
 _PROMINENCE_DB = 7.0
+# Nothing played by breath or bow is quite steady. What is left to noise around each tone lets it flutter by a decibel or
+# so; without it, the evenness between clips would be the one regular thing in the sound.
+_STEADIEST = 0.95
 _SURROUNDINGS_BINS = 30
 _LOBE_BINS = 4
+# A tone keeps its frequency, and so its phase, while its measured place wavers within a cell one bin wide; where two
+# cells meet it is shared between them, so that crossing over is a glide. Cells meet this far above a bin's centre, where
+# tones are rarest: notes tuned to 440 Hz lie a third of a bin above a centre and their third harmonics half a bin.
+_CELL_TOP = 0.72
+_SHARED_BINS = 0.1
 
 
 @dataclass(frozen=True)
@@ -26,25 +35,24 @@ class Partials:
 
     Attributes
     ----------
-    lines : (n,) int
-        FFT lines, rising, no two the same.
+    bins : (n,) int
+        The bins at whose centre frequencies they sound, rising, no two the same.
     power : (n,) float32
         Mean-square power of each.
     """
 
-    lines: npt.NDArray[np.intp]
+    bins: npt.NDArray[np.intp]
     power: Floats
 
 
 class PartialFinder:
-    """Splits spectra for inverse FFTs whose lines are ``spacing_hz`` apart, up to ``top_hz``."""
+    """Splits spectra into tones below ``top_hz`` and noise."""
 
-    def __init__(self, spacing_hz: float, top_hz: float) -> None:
-        self._spacing_hz = spacing_hz
+    def __init__(self, top_hz: float) -> None:
         width_hz = bin_hz() * (2.0 ** (1.0 / BINS_PER_OCTAVE) - 1.0)
         # The analysis window smears a tone over +-1 Hz, which is many bins at the bottom.
         self._reach = np.maximum(_LOBE_BINS, np.ceil(1.0 / width_hz)).astype(np.intp)
-        # A lobe's centre of mass may lie above its summit, but not on lines that are left empty.
+        # A lobe's centre of mass may lie above its summit.
         self._usable = np.flatnonzero(bin_hz() < top_hz)[-1] - _LOBE_BINS - 1
         last = BINS - 1
         index = np.arange(BINS)
@@ -71,14 +79,13 @@ class PartialFinder:
         running = np.concatenate([np.zeros(1, dtype=np.float32), np.cumsum(level)])
         ground = (running[self._to] - running[self._from]) / self._span
         prominence = level - ground
-        inner = level[1:-1]
-        summit = (inner > level[:-2]) & (inner >= level[2:]) & (prominence[1:-1] > _PROMINENCE_DB)
-        bins = np.flatnonzero(summit) + 1
-        bins = bins[bins <= self._usable]
+        # One tone to a lobe: two that are closer would beat where the sound that was measured did not.
+        summit = (level == maximum_filter1d(level, 2 * _LOBE_BINS + 1)) & (prominence > _PROMINENCE_DB)
+        bins = np.flatnonzero(summit[1 : self._usable]) + 1
         if not len(bins):
             return Partials(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.float32)), bin_power
         left, right = self._lobes(bins)
-        share = np.minimum(prominence[bins] / np.float32(_PROMINENCE_DB) - np.float32(1.0), np.float32(1.0))
+        share = np.minimum(prominence[bins] / np.float32(_PROMINENCE_DB) - np.float32(1.0), np.float32(_STEADIEST))
         mass = np.concatenate([np.zeros(1), np.cumsum(bin_power, dtype=np.float64)])
         moment = np.concatenate([np.zeros(1), np.cumsum(bin_power * self._ramp, dtype=np.float64)])
         lobe = np.maximum(mass[right] - mass[left], 1e-30)
@@ -87,9 +94,7 @@ class PartialFinder:
         steps[left] += share
         steps[right] -= share
         noise = bin_power * np.maximum(1.0 - np.cumsum(steps[:-1]), 0.0)
-        hz = TOP_HZ * np.exp2((centre - (BINS - 1)) / BINS_PER_OCTAVE)
-        lines = np.maximum(np.rint(hz / self._spacing_hz), 1).astype(np.intp)
-        return _merged(lines, (lobe * share).astype(np.float32)), noise.astype(np.float32)
+        return _placed(centre, (lobe * share).astype(np.float32)), noise.astype(np.float32)
 
     def _lobes(self, bins: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """First bin and one past the last of each peak's lobe; neighbours meet half way."""
@@ -100,8 +105,12 @@ class PartialFinder:
         return left, right
 
 
-def _merged(lines: npt.NDArray[np.intp], power: Floats) -> Partials:
-    """Join neighbours that fell on the same line."""
-    first = np.concatenate([[True], np.diff(lines) > 0])
-    starts = np.flatnonzero(first)
-    return Partials(lines[starts], np.add.reduceat(power, starts))
+def _placed(centre: npt.NDArray[np.float64], power: Floats) -> Partials:
+    """Give tones the bins whose cells they are in; those that share one are joined."""
+    below = np.floor(centre).astype(np.intp)
+    rise = np.clip((centre - below - _CELL_TOP) / _SHARED_BINS + 0.5, 0.0, 1.0)
+    joined = np.zeros(BINS + 1)
+    np.add.at(joined, below, power * (1.0 - rise))
+    np.add.at(joined, below + 1, power * rise)
+    bins = np.flatnonzero(joined)
+    return Partials(bins, joined[bins].astype(np.float32))

@@ -2,8 +2,10 @@
 
 Noise gets fresh random phases in every clip and equal-power fades (what is uncorrelated adds in power).
 Tones get phases that belong to their frequency and go on from clip to clip, so that a held note is steady
-and does not beat with itself; correlated sound would swell by 3 dB in the middle of an equal-power fade,
-so their lines carry a correction of the window's shape with them (`_steady_kernel`).
+and does not beat with itself. Their frequencies are those of the codec's bins and not of FFT lines: on lines
+half a hertz apart everything would repeat every two seconds. And since correlated sound would swell by 3 dB
+in the middle of an equal-power fade, each carries a correction with it that makes the fade a straight line
+(`_kernels`): a tone that grows from clip to clip grows evenly, which no curved fade would let it.
 
 Channels are made from one middle signal and ``channels - 1`` side signals through Helmert contrasts, whose
 columns are orthogonal and add up to nothing: for two channels that is left = middle + side and
@@ -16,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from appliance.spectrum.codec import Floats, LinearGrid, linear_grid
+from appliance.spectrum.codec import BINS, Floats, LinearGrid, bin_hz, linear_grid
 from appliance.synth.partials import PartialFinder, Partials
 
 __all__ = ["PAIR", "Clips", "Texture", "Voice"]
@@ -30,8 +32,7 @@ _TOP_HZ = 20_000.0
 # Loudspeakers share the bass, and out-of-phase bass costs level: one signal below, sides grow to full above.
 _MONO_BELOW_HZ = 120.0
 _WIDE_ABOVE_HZ = 170.0
-_STEADINESS = 0.95
-_KERNEL_REACH = 12
+_KERNEL_REACH = 24
 _DRIFT_RAD = 0.8
 # A tone's side is a quarter turn from its middle, so that left and right differ in phase and not in level;
 # swinging about that by this much moves it gently through the room.
@@ -75,7 +76,7 @@ class Voice:
         self.grid: LinearGrid = linear_grid(rate)
         self.channels = channels
         self.hop_frames = self.grid.frames // 2
-        self._finder = PartialFinder(self.grid.spacing_hz, min(_TOP_HZ, 0.49 * rate))
+        self._finder = PartialFinder(min(_TOP_HZ, 0.49 * rate))
         tables = np.random.default_rng(0x1A7E57)
         self._phasors = _unit_phasors(tables, _PHASORS)
         self._top_line = min(self.grid.lines, int(_TOP_HZ / self.grid.spacing_hz))
@@ -86,12 +87,14 @@ class Voice:
         turns = np.arange(self.hop_frames, dtype=np.float64) / self.hop_frames * (np.pi / 2.0)
         self._fade_in = np.sin(turns).astype(np.float32)
         self._fade_out = np.cos(turns).astype(np.float32)
-        self._kernel_steps, self._kernel = _steady_kernel(self.grid.frames)
-        shape = (channels, self.grid.lines)
-        self._still = tables.choice(np.array([-np.pi / 2, np.pi / 2], dtype=np.float32), shape)
-        self._still[0] = tables.random(self.grid.lines, dtype=np.float32) * np.float32(2 * np.pi)
-        self._sway = tables.random(shape, dtype=np.float32) * np.float32(2 * np.pi)
-        self._sway_rate = np.float32(2 * np.pi) / tables.uniform(13.0, 37.0, shape).astype(np.float32)
+        self._turns_a_hop = bin_hz() * self.hop_frames / rate
+        self._bin_side = np.interp(bin_hz(), np.arange(self.grid.lines) * self.grid.spacing_hz, self._side_share)
+        self._kernel_lines, self._kernels = _kernels(self.grid)
+        shape = (channels, BINS)
+        self._still = tables.choice(np.array([-np.pi / 2, np.pi / 2]), shape)
+        self._still[0] = tables.uniform(0.0, 2.0 * np.pi, BINS)
+        self._sway = tables.uniform(0.0, 2.0 * np.pi, shape)
+        self._sway_rate = 2.0 * np.pi / tables.uniform(13.0, 37.0, shape)
         self._spectra = np.zeros((PAIR * channels, self.grid.lines), dtype=np.complex64)
 
     def clips(self, pair: tuple[Texture, Texture]) -> tuple[Clips, Clips]:
@@ -133,28 +136,26 @@ class Voice:
             else:
                 # What the sides lack in the bass the middle carries, so that power stays the same.
                 row[: 2 * self._bass_lines] *= np.sqrt(1.0 + (side / middle) ** 2 * (1.0 - self._bass_twice**2))
-        if len(partials.lines):
+        if len(partials.bins):
             self._add_partials(lines, partials, texture, scale)
 
     def _add_partials(self, lines: Complexes, partials: Partials, texture: Texture, scale: np.float32) -> None:
-        """Add tones whose phases go on from clip to clip: advance per hop is pi times the line."""
-        at = partials.lines
+        """Add tones whose phases go on from clip to clip."""
+        at = partials.bins
         middle, side = self._shares(texture.width)
-        sway = np.sin(self._sway[:, at] + self._sway_rate[:, at] * np.float32(texture.hop % 1_000_003))
-        phase = self._still[:, at] + np.float32(_ROAM_RAD) * sway
-        phase[0] += np.float32(_DRIFT_RAD - _ROAM_RAD) * sway[0]
+        # The phase is reduced in double precision: after months it has turned a billion times.
+        turns = np.modf(self._turns_a_hop[at] * texture.hop)[0]
+        sway = np.sin(self._sway[:, at] + self._sway_rate[:, at] * texture.hop)
+        phase = self._still[:, at] + _ROAM_RAD * sway
+        phase[0] += 2.0 * np.pi * turns + (_DRIFT_RAD - _ROAM_RAD) * sway[0]
         phase[1:] += phase[0]
-        height = np.sqrt(partials.power) * scale
-        if texture.hop % 2:
-            height = np.where(at % 2, -height, height)
-        tones = np.exp(np.complex64(1j) * phase) * height
-        spread = self._side_share[at]
+        tones = np.exp(1j * phase) * (np.sqrt(partials.power) * scale)
+        spread = self._bin_side[at]
         tones[0] *= np.sqrt(middle**2 + side**2 * (1.0 - spread**2))
         tones[1:] *= spread * side
-        # The kernel reaches over line 0 for the lowest tones; what would land there is far below hearing.
-        reached = np.clip(at + self._kernel_steps[:, np.newaxis], 0, self._top_line - 1)
-        for row, tone in zip(lines, tones, strict=True):
-            np.add.at(row, reached, self._kernel[:, np.newaxis] * tone)
+        shapes = self._kernels[at]
+        for row, tone in zip(lines, tones.astype(np.complex64), strict=True):
+            np.add.at(row, self._kernel_lines[at], shapes * tone[:, np.newaxis])
 
     def _shares(self, width: float) -> tuple[float, float]:
         """Amplitudes of middle and each side signal; correlation between channels becomes 1 - width."""
@@ -196,16 +197,24 @@ def _helmert(channels: int) -> Floats:
     return matrix.astype(np.float32)
 
 
-def _steady_kernel(frames: int) -> tuple[npt.NDArray[np.intp], Floats]:
-    """Lines relative to a tone's own, and its weight on each.
+def _kernels(grid: LinearGrid) -> tuple[npt.NDArray[np.intp], Complexes]:
+    """For a tone at each bin's frequency the lines it is made of, and its weight on each, both (1233, 49).
 
-    Tones of two clips that overlap have the same frequency and, but for a slow drift, the same phase: with a
-    correlation c their powers add up to 1 under fades sin(x) and cos(x) only after division by
-    sqrt(1 + c sin(2 x)). That quotient repeats every half clip, so its Fourier series sits on even lines.
-    Twelve to either side keep the sum within 0.1 dB.
+    All lines are faded by half a period of a sine; a tone needs a triangle. Their quotient is smooth but for a corner in
+    the middle, so its Fourier series c_n falls off quickly. Times a tone that lies x lines off its nearest one, line m
+    gets the sum over n of c_n D(x - m + n) where D(y) = exp(i pi y) sinc(y) is the transform of a clip's length of tone.
+    What is cut off beyond 24 lines matters where the fades are nearly zero.
     """
-    turn = 2.0 * np.pi * np.arange(frames) / frames
-    shape = 1.0 / np.sqrt(1.0 + _STEADINESS * np.abs(np.sin(turn)))
-    series = (np.fft.rfft(shape).real / frames)[: 2 * _KERNEL_REACH + 1 : 2]
+    place = (np.arange(grid.frames) + 0.5) / grid.frames
+    shape = 2.0 * np.minimum(place, 1.0 - place) / np.sin(np.pi * place)
+    series = (np.fft.rfft(shape) * np.exp(-1j * np.pi * np.arange(grid.lines) / grid.frames)).real / grid.frames
     steps = np.arange(-_KERNEL_REACH, _KERNEL_REACH + 1)
-    return 2 * steps, series[np.abs(steps)].astype(np.float32)
+    nearest = np.rint(bin_hz() / grid.spacing_hz).astype(np.intp)
+    off = (bin_hz() / grid.spacing_hz - nearest)[:, np.newaxis] - steps
+    weights = np.zeros(off.shape, dtype=np.complex128)
+    for harmonic in steps:
+        apart = off + harmonic
+        weights += series[abs(harmonic)] * np.exp(1j * np.pi * apart) * np.sinc(apart)
+    # The kernel of the lowest tones reaches below line 0, where nothing is heard.
+    lines = np.clip(nearest[:, np.newaxis] + steps, 0, grid.lines - 1)
+    return lines, weights.astype(np.complex64)
