@@ -22,11 +22,12 @@ _PROMINENCE_DB = 7.0
 _STEADIEST = 0.95
 _SURROUNDINGS_BINS = 30
 _LOBE_BINS = 4
-# A tone keeps its frequency, and so its phase, while its measured place wavers within a cell one bin wide; where two
-# cells meet it is shared between them, so that crossing over is a glide. Cells meet this far above a bin's centre, where
-# tones are rarest: notes tuned to 440 Hz lie a third of a bin above a centre and their third harmonics half a bin.
+# Low tones closer than this beat slowly against each other, and that is mud; the analysis smears them by 1 Hz anyway.
+_LOBE_HZ = 3.0
+# A tone keeps its frequency, and so its phase, while its measured place wavers within a cell one bin wide. Cells meet
+# this far above a bin's centre, where tones are rarest: notes tuned to 440 Hz lie a third of a bin above a centre and
+# their third harmonics half a bin.
 _CELL_TOP = 0.72
-_SHARED_BINS = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ class PartialFinder:
 
     def __init__(self, top_hz: float) -> None:
         width_hz = bin_hz() * (2.0 ** (1.0 / BINS_PER_OCTAVE) - 1.0)
-        # The analysis window smears a tone over +-1 Hz, which is many bins at the bottom.
-        self._reach = np.maximum(_LOBE_BINS, np.ceil(1.0 / width_hz)).astype(np.intp)
+        self._reach = np.maximum(_LOBE_BINS, np.ceil(_LOBE_HZ / width_hz)).astype(np.intp)
         # A lobe's centre of mass may lie above its summit.
         self._usable = np.flatnonzero(bin_hz() < top_hz)[-1] - _LOBE_BINS - 1
         last = BINS - 1
@@ -82,6 +82,7 @@ class PartialFinder:
         # One tone to a lobe: two that are closer would beat where the sound that was measured did not.
         summit = (level == maximum_filter1d(level, 2 * _LOBE_BINS + 1)) & (prominence > _PROMINENCE_DB)
         bins = np.flatnonzero(summit[1 : self._usable]) + 1
+        bins = bins[~self._overshadowed(bins, level[bins])]
         if not len(bins):
             return Partials(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.float32)), bin_power
         left, right = self._lobes(bins)
@@ -96,6 +97,11 @@ class PartialFinder:
         noise = bin_power * np.maximum(1.0 - np.cumsum(steps[:-1]), 0.0)
         return _placed(centre, (lobe * share).astype(np.float32)), noise.astype(np.float32)
 
+    def _overshadowed(self, bins: npt.NDArray[np.intp], level: Floats) -> npt.NDArray[np.bool_]:
+        """Whether a louder tone is within reach, shape (n,)."""
+        near = np.abs(bins[:, np.newaxis] - bins) <= self._reach[bins]
+        return np.asarray((near & (level[:, np.newaxis] < level)).any(axis=1))
+
     def _lobes(self, bins: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """First bin and one past the last of each peak's lobe; neighbours meet half way."""
         middle = (bins[1:] + bins[:-1] + 1) // 2
@@ -107,10 +113,7 @@ class PartialFinder:
 
 def _placed(centre: npt.NDArray[np.float64], power: Floats) -> Partials:
     """Give tones the bins whose cells they are in; those that share one are joined."""
-    below = np.floor(centre).astype(np.intp)
-    rise = np.clip((centre - below - _CELL_TOP) / _SHARED_BINS + 0.5, 0.0, 1.0)
-    joined = np.zeros(BINS + 1)
-    np.add.at(joined, below, power * (1.0 - rise))
-    np.add.at(joined, below + 1, power * rise)
+    joined = np.zeros(BINS)
+    np.add.at(joined, np.ceil(centre - _CELL_TOP).astype(np.intp), power)
     bins = np.flatnonzero(joined)
     return Partials(bins, joined[bins].astype(np.float32))
