@@ -91,8 +91,8 @@ def _measure(path: Path) -> _Measured:
         clip = np.concatenate([clip[hop:], np.zeros((hop, channels), np.float32)])
         columns.append(analyse(clip, rate))
     level_db = decibels(np.stack(columns[delay:], axis=1))
-    peak_dbtp = meter.true_peak_dbtp()
-    return _Measured(frames / rate, rate, hop / rate, level_db, meter.short_term(), meter.integrated_lufs(), peak_dbtp)
+    loudness = meter.short_term(), meter.integrated_lufs(), meter.true_peak_dbtp
+    return _Measured(frames / rate, rate, hop / rate, level_db, *loudness)
 
 
 def _style(axes: Axes) -> None:
