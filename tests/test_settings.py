@@ -21,7 +21,8 @@ def test_the_usual_place(monkeypatch, tmp_path):
 
 def test_all_problems_are_told_at_once(tmp_path):
     path = tmp_path / "latent.toml"
-    path.write_text("[sound]\ntarget_luffs = -23\nceiling_dbtp = 3\n[crad]\nrate = 48000\n[card]\nreserve_s = -1\n[mood]\npich = 1\n")
+    lines = "[sound] target_luffs=-23 ceiling_dbtp=3 [crad] rate=48000 [card] reserve_s=-1 [mood] pich=1"
+    path.write_text(lines.replace(" ", "\n"))
     with pytest.raises(SettingsError) as caught:
         read_settings(path)
     told = str(caught.value)

@@ -12,7 +12,7 @@ from appliance.mood import QUANTITIES, Mood
 from appliance.score.path import Moment, Sound, moment
 from appliance.score.piece import compose
 from appliance.score.space import Space
-from appliance.spectrum.codec import Floats, power, transpose
+from appliance.spectrum.codec import BINS, Floats, power, transpose
 from appliance.spectrum.traits import k_weighting
 from appliance.synth.beds import Beds
 from appliance.synth.master import Limiter
@@ -23,7 +23,8 @@ __all__ = ["Timeline", "space_of"]
 # Pieces overlap by this long, and between them the music breathes out by up to this much.
 _HANDOVER_S = 14.0
 _BREATH_DB = 3.0
-_QUIETEST_LUFS = -75.0
+# K-weighted power below which a sound is not brought up any more.
+_QUIETEST = 10.0**-7.5
 
 
 def space_of(bundle: Bundle) -> Space:
@@ -194,27 +195,27 @@ class Timeline:
             hop += self._beds.render(frame.seed, frame.bed, gain)
 
     def _clip(self, frame: Frame, partner: Frame | None) -> Clips:
-        """Render a frame's clip, together with its partner's where that comes next in the pair."""
+        """Render a frame's clip, together with its partner's where that comes next."""
         if frame not in self._clips:
-            texture = self._texture(frame)
-            if partner is not None and partner.hop == frame.hop + 1 and partner not in self._clips:
-                pair = self._voice.clips((texture, self._texture(partner)))
-                self._clips[frame], self._clips[partner] = pair
-            else:
-                self._clips[frame] = self._voice.clips((texture, texture))[0]
+            pair = (frame, frame if partner is None or partner in self._clips else partner)
+            textures = self._textures(pair)
+            self._clips.update(zip(pair[::-1], self._voice.clips(textures)[::-1], strict=True))
         return self._clips[frame]
 
-    def _texture(self, frame: Frame) -> Texture:
-        """Decode a frame's sounds, level each by its loudness, and add their powers."""
-        latents = np.frombuffer(b"".join(sound.latent for sound in frame.sounds), dtype=np.float32)
-        spectra = self.space.decode(latents.reshape(len(frame.sounds), -1))
+    def _textures(self, pair: tuple[Frame, Frame]) -> tuple[Texture, Texture]:
+        """Decode the sounds of two frames, level each by its loudness, and add their powers."""
+        latents = b"".join(sound.latent for frame in pair for sound in frame.sounds)
+        spectra = iter(self.space.decode(np.frombuffer(latents, dtype=np.float32).reshape(-1, len(self.space.scale))))
         weighting = k_weighting()
-        total = np.zeros(spectra.shape[1], dtype=np.float32)
-        for sound, spectrum in zip(frame.sounds, spectra, strict=True):
-            bins = transpose(power(spectrum), sound.shift_bins)
-            total += bins * np.float32(sound.share / max(float(bins @ weighting), 10.0 ** (_QUIETEST_LUFS / 10.0)))
-        total *= np.float32(self._music_power(frame))
-        return Texture(total, frame.width, frame.seed, frame.hop)
+        textures = []
+        for frame in pair:
+            total = np.zeros(BINS, dtype=np.float32)
+            for sound in frame.sounds:
+                bins = transpose(power(next(spectra)), sound.shift_bins)
+                total += bins * np.float32(sound.share / max(float(bins @ weighting), _QUIETEST))
+            total *= np.float32(self._music_power(frame) / sum(sound.share for sound in frame.sounds))
+            textures.append(Texture(total, frame.width, frame.seed, frame.hop))
+        return textures[0], textures[1]
 
     def _music_power(self, frame: Frame) -> float:
         """K-weighted power per channel that makes the music loud enough once the beds are added."""

@@ -18,6 +18,9 @@ __all__ = ["Decoder", "Encoder", "Precision", "open_decoder", "open_encoder"]
 
 Precision = Literal["int8", "fp32"]
 _SILENT: Final = 4
+# Matrix kernels take this many rows at once and treat the rest in another way, which rounds differently. Filled up to a
+# multiple, a row's result does not depend on which others it came with, and music can be repeated bit for bit.
+_ROWS: Final = 4
 
 
 class _Network:
@@ -47,8 +50,11 @@ class _Network:
             raise ValueError(f"{self._input} must be float32 (n, {self._width}), not {rows.dtype} {rows.shape}")
         if not np.isfinite(rows).all():
             raise ValueError(f"{self._input} holds values that are not finite")
+        count = len(rows)
+        if count % _ROWS:
+            rows = np.concatenate([rows, np.zeros((-count % _ROWS, self._width), dtype=np.float32)])
         try:
-            result: Floats = self._session.run(self._outputs, {self._input: rows})[0]
+            result: Floats = self._session.run(self._outputs, {self._input: rows})[0][:count]
         except Exception as error:
             raise ModelError(f"The {self._role} failed ({_first_line(error)}); export the model anew.") from error
         return result

@@ -101,7 +101,7 @@ def _wiggle(space: Space, piece: Piece, phase: float, mood: Mood) -> Floats:
     turn = 2.0 * math.pi * phase * piece.letter_s / piece.turn_s
     coil = np.frombuffer(piece.coil, dtype=np.float32).reshape(2, -1)
     circle = np.array([math.cos(turn), math.sin(turn)], dtype=np.float32) * np.float32(radius)
-    return space.unwhiten(circle @ coil)
+    return space.unwhiten(np.asarray(circle @ coil, dtype=np.float32))
 
 
 def _companion(

@@ -68,7 +68,7 @@ class Piece:
 def compose(space: Space, seed: int, number: int, mood: Mood, before: Piece | None) -> Piece:
     """Compose a piece that follows another: the same for the same arguments.
 
-    Level differences between the sounds are kept to a third, at most 2 LU: the room should not jump.
+    Level differences between the sounds are kept to a quarter, at most 1 LU: the room should not jump.
     """
     rng = np.random.default_rng((seed, 2, number))
     pattern = expand(rng)
@@ -82,7 +82,7 @@ def compose(space: Space, seed: int, number: int, mood: Mood, before: Piece | No
         last = transpose(spectrum, before.shifts[SOUNDS.index(letter)])
     choice = choose(space, deal(space, seed, number), mood, len(SOUNDS), rng, last)
     heard = np.array([pattern.count(letter) for letter in SOUNDS])
-    offsets = np.clip((choice.levels - choice.levels @ heard / heard.sum()) / 3.0, -2.0, 2.0)
+    offsets = np.clip((choice.levels - choice.levels @ heard / heard.sum()) / 4.0, -1.0, 1.0)
     return Piece(
         number=number,
         pattern=pattern,

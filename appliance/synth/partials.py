@@ -17,8 +17,8 @@ __all__ = ["PartialFinder", "Partials"]
 
 # A peak this far above its surroundings begins to count as a tone, and wholly counts at twice the height.
 _PROMINENCE_DB = 7.0
-# Nothing played by breath or bow is quite steady. What is left to noise around each tone lets it flutter by a decibel or
-# so; without it, the evenness between clips would be the one regular thing in the sound.
+# Nothing played by breath or bow is quite steady. What is left to noise around each tone lets it flutter by a decibel
+# or so; without it, the evenness between clips would be the one regular thing in the sound.
 _STEADIEST = 0.95
 _SURROUNDINGS_BINS = 30
 _LOBE_BINS = 4

@@ -32,7 +32,7 @@ _TOP_HZ = 20_000.0
 # Loudspeakers share the bass, and out-of-phase bass costs level: one signal below, sides grow to full above.
 _MONO_BELOW_HZ = 120.0
 _WIDE_ABOVE_HZ = 170.0
-_KERNEL_REACH = 24
+_KERNEL_REACH = 12
 _DRIFT_RAD = 0.8
 # A tone's side is a quarter turn from its middle, so that left and right differ in phase and not in level;
 # swinging about that by this much moves it gently through the room.
@@ -198,12 +198,12 @@ def _helmert(channels: int) -> Floats:
 
 
 def _kernels(grid: LinearGrid) -> tuple[npt.NDArray[np.intp], Complexes]:
-    """For a tone at each bin's frequency the lines it is made of, and its weight on each, both (1233, 49).
+    """For a tone at each bin's frequency the lines it is made of, and its weight on each, both (1233, 25).
 
-    All lines are faded by half a period of a sine; a tone needs a triangle. Their quotient is smooth but for a corner in
-    the middle, so its Fourier series c_n falls off quickly. Times a tone that lies x lines off its nearest one, line m
-    gets the sum over n of c_n D(x - m + n) where D(y) = exp(i pi y) sinc(y) is the transform of a clip's length of tone.
-    What is cut off beyond 24 lines matters where the fades are nearly zero.
+    All lines are faded by half a period of a sine; a tone needs a triangle. Their quotient is smooth but for a corner
+    in the middle, so its Fourier series c_n falls off quickly. Times a tone that lies x lines off its nearest one, line
+    m gets the sum over n of c_n D(x - m + n) where D(y) = exp(i pi y) sinc(y) is the transform of a clip's length of
+    tone. What is cut off beyond 12 lines matters where the fades are nearly zero.
     """
     place = (np.arange(grid.frames) + 0.5) / grid.frames
     shape = 2.0 * np.minimum(place, 1.0 - place) / np.sin(np.pi * place)

@@ -35,7 +35,7 @@ def test_durations_and_levels_stay_in_bounds(space):
         piece = compose(space, 5, number, Mood(), None)
         assert 15.0 <= piece.turn_s <= 45.0
         assert 120.0 < len(piece.pattern) * piece.letter_s < 560.0
-        assert max(abs(offset) for offset in piece.offsets_lu) <= 2.0
+        assert max(abs(offset) for offset in piece.offsets_lu) <= 1.0
         heard = [piece.offsets_lu[SOUNDS.index(letter)] for letter in piece.pattern]
         assert abs(np.mean(heard)) < 1.0
         assert len(piece.companions) == len(piece.pattern)
