@@ -42,8 +42,8 @@ class CardSettings(_Table):
 
     # None: the system's default.
     device: str | None = None
-    # Frames per second; None: what the card likes best.
-    rate: Annotated[int, Field(ge=8_000, le=192_000)] | None = None
+    # Frames per second; a card that refuses gets its own usual rate.
+    rate: Annotated[int, Field(ge=8_000, le=192_000)] = 48_000
     channels: Annotated[int, Field(ge=1, le=8)] = 2
     # Sound kept ready, so that a busy machine is not heard.
     reserve_s: Annotated[float, Field(ge=2.0, le=120.0)] = 20.0

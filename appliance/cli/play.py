@@ -46,5 +46,6 @@ def play(config: Path | None, device: str | None) -> int:
         tell(f"Seed {seed}.")
         return endless(build_timeline(music.model, rate, channels, music.beds, settings.sound, tell), seed, mood)
 
-    play_source(source, device or settings.card.device, stop=stop, say=tell, volume=mood.volume)
+    card = settings.card if device is None else settings.card.model_copy(update={"device": device})
+    play_source(source, card, stop=stop, say=tell, volume=mood.volume)
     return 0

@@ -1,11 +1,11 @@
 """Which file a model's name stands for."""
 
 import difflib
-import os
 from pathlib import Path
 from typing import Final
 
 from appliance.errors import ModelError
+from appliance.folders import state_folder
 
 __all__ = ["DEFAULT", "find", "folders"]
 
@@ -16,11 +16,7 @@ _SHIPPED: Final = Path(__file__).parents[2] / "models"
 
 def folders() -> tuple[Path, Path]:
     """Give the folder of models that were put on this machine, and that of the shipped ones."""
-    state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    if state:
-        return Path(state) / "models", _SHIPPED
-    xdg = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(xdg) / "latent" / "models", _SHIPPED
+    return state_folder() / "models", _SHIPPED
 
 
 def find(name_or_path: str | None) -> Path:

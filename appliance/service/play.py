@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from appliance.settings import CardSettings
 from appliance.stream.card import Card, open_card
 from appliance.stream.reader import Counters, Reader
 from appliance.stream.ring import Ring
@@ -17,9 +18,6 @@ Floats = npt.NDArray[np.float32]
 MakeSource = Callable[[int, int], Iterator[Floats]]
 """Rate in Hz and channels to (hop_frames, channels) float32, one hop after the other."""
 
-RATE: Final = 48_000
-CHANNELS: Final = 2
-RESERVE_S: Final = 20.0
 _PRIME_S: Final = 1.0
 _GLANCE_S: Final = 0.1
 _JOIN_S: Final = 2.0
@@ -27,7 +25,7 @@ _JOIN_S: Final = 2.0
 
 def play(
     make_source: MakeSource,
-    card_device: str | None,
+    wanted: CardSettings,
     *,
     stop: threading.Event,
     say: Callable[[str], None],
@@ -40,8 +38,8 @@ def play(
     ----------
     make_source : callable
         Called once with the rate and channels that the card came to; its hops are made in a thread of their own.
-    card_device : str or None
-        As for `open_card`.
+    wanted : CardSettings
+        Device, rate and channels as for `open_card`; seconds of sound to keep ready.
     stop : threading.Event
         Set from a signal handler or another thread; the sound then fades out over a second.
     say : callable
@@ -63,10 +61,10 @@ def play(
     Exception
         Whatever the source raised, after the fade.
     """
-    card = open_device(card_device, RATE, CHANNELS)
+    card = open_device(wanted.device, wanted.rate, wanted.channels)
     try:
         source = make_source(card.rate, card.channels)
-        ring = Ring(round(RESERVE_S * card.rate), card.channels)
+        ring = Ring(round(wanted.reserve_s * card.rate), card.channels)
         filler = _Filler(source, ring)
         reader = Reader(ring, card, volume)
         filler.start()

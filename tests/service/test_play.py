@@ -8,6 +8,7 @@ import pytest
 
 from appliance.errors import CardError, ModelError
 from appliance.service.play import play
+from appliance.settings import CardSettings
 from appliance.stream.card import FakeCard
 from appliance.stream.reader import BLOCK_FRAMES
 
@@ -28,9 +29,8 @@ class Stage:
         self._at[round(seconds * RATE / BLOCK_FRAMES)] = call
 
     def play(self, make_source: Callable[[int, int], Iterator[np.ndarray]], volume: float = 1.0) -> object:
-        return play(
-            make_source, "the card", stop=self.stop, say=self.said.append, volume=volume, open_device=self._open
-        )
+        wanted = CardSettings(device="the card")
+        return play(make_source, wanted, stop=self.stop, say=self.said.append, volume=volume, open_device=self._open)
 
     def _open(self, device: str | None, rate: int, channels: int) -> FakeCard:
         self.asked.append((device, rate, channels))
@@ -151,7 +151,7 @@ def test_a_card_that_cannot_be_opened() -> None:
         raise CardError("There is no sound card; plug one in.")
 
     with pytest.raises(CardError, match="no sound card"):
-        play(pytest.fail, None, stop=stage.stop, say=stage.said.append, open_device=refuse)
+        play(pytest.fail, CardSettings(), stop=stage.stop, say=stage.said.append, open_device=refuse)
 
 
 def test_a_card_pulled_out() -> None:

@@ -38,6 +38,8 @@ class Report:
     pieces : int
     least_difference_db : float
         RMS difference between the mean spectra of the two pieces that are most alike.
+    own_difference_db : float
+        The most that the even seconds of a piece differ from its odd ones, for comparison.
     same_places : int
         Pairs of pieces that share a sound (latents closer than 0.05).
     change_db : dict
@@ -51,6 +53,7 @@ class Report:
     not_finite: int
     pieces: int
     least_difference_db: float
+    own_difference_db: float
     same_places: int
     change_db: dict[int, float]
     stillest_minute_db: float
@@ -73,7 +76,8 @@ def measure(hours: float, seed: int) -> Report:
         meters[-1].add(sound)
         spectra.append(np.maximum(decibels(analyse(sound, RATE)), HEARD_DB).astype(np.float32))
     heard = np.stack(spectra)
-    means = np.stack([heard[np.array(owners) == number].mean(axis=0) for number in sorted(set(owners))])
+    parts = [heard[np.array(owners) == number] for number in sorted(set(owners))]
+    means = np.stack([part.mean(axis=0) for part in parts])
     change = {lag: _changes(heard, round(lag / timeline.hop_s)) for lag in LAGS_S}
     return Report(
         hourly_lufs=[meter.integrated_lufs() for meter in meters],
@@ -81,6 +85,9 @@ def measure(hours: float, seed: int) -> Report:
         not_finite=not_finite,
         pieces=len(means),
         least_difference_db=_least_difference(means),
+        own_difference_db=max(
+            _rms(part[::2].mean(axis=0) - part[1::2].mean(axis=0)) for part in parts if len(part) > 60
+        ),
         same_places=_same_places(list(places.values())),
         change_db={lag: float(np.median(values)) for lag, values in change.items()},
         stillest_minute_db=float(change[60].min()),
@@ -92,8 +99,11 @@ def _changes(heard: Floats, hops: int) -> Floats:
 
 
 def _least_difference(means: Floats) -> float:
-    pairs = [np.sqrt(np.mean((one - other) ** 2)) for index, one in enumerate(means) for other in means[:index]]
-    return float(min(pairs))
+    return min(_rms(one - other) for index, one in enumerate(means) for other in means[:index])
+
+
+def _rms(difference: Floats) -> float:
+    return float(np.sqrt(np.mean(difference**2)))
 
 
 def _same_places(places: list[Floats]) -> int:
