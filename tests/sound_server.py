@@ -60,6 +60,17 @@ class Recorder:
         whole = len(self._data) // _FRAME_BYTES * _FRAME_BYTES
         return np.frombuffer(bytes(self._data[:whole]), dtype=np.float32).reshape(-1, 2)
 
+    def wait_for_sound(self, seconds: float) -> None:
+        """Wait until so much has been recorded since the first sample that is not zero."""
+        heard = 0
+        while heard < seconds * RATE:
+            self._wait_for(len(self._data) // _FRAME_BYTES + RATE // 10)
+            samples = np.frombuffer(
+                bytes(self._data[: len(self._data) // _FRAME_BYTES * _FRAME_BYTES]), dtype=np.float32
+            )
+            sounding = np.flatnonzero(samples)
+            heard = (len(samples) - sounding[0]) // 2 if len(sounding) else 0
+
     def close(self) -> None:
         self._process.terminate()
         self._thread.join(PATIENCE_S)
