@@ -43,9 +43,10 @@ def gather(
       latent studio gather --clips 12000
     """
     from appliance.studio import gather as step
+    from appliance.studio.render import SOUNDFONT
 
     settings = step.GatherSettings(
-        train=clips, tune=tune_clips, held_out=test_clips, seed=seed, soundfont=str(soundfont or step.SOUNDFONT)
+        train=clips, tune=tune_clips, held_out=test_clips, seed=seed, soundfont=str(soundfont or SOUNDFONT)
     )
     with click.progressbar(length=clips + tune_clips + test_clips, label="rendering") as bar:
         step.gather(out, settings, jobs, lambda done, _: bar.update(done - bar.pos))
@@ -63,7 +64,7 @@ def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int |
 
     \b
     Example:
-      latent studio train --epochs 60
+      latent studio train --epochs 80
     """
     step = _torch_step("train", threads)
     from appliance.studio.gather import load
@@ -78,7 +79,7 @@ def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int |
 @click.argument("out", type=_path)
 @click.option("--corpus", type=_path, default=_CORPUS, show_default=True, help="Corpus that the model was trained on.")
 @click.option("--checkpoint", type=_path, default=_CHECKPOINT, show_default=True, help="Checkpoint to export.")
-@click.option("--places", type=click.IntRange(64), default=None, help="Sounds in the atlas.")
+@click.option("--places", type=click.IntRange(16), default=None, help="Sounds in the atlas.")
 @click.option("--licence", default="MIT", show_default=True, help="Licence of the model.")
 @click.option("--author", default="The Latent founders", show_default=True)
 def export(out: Path, corpus: Path, checkpoint: Path, places: int | None, licence: str, author: str) -> None:

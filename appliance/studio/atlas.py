@@ -18,7 +18,7 @@ from appliance.studio.gather import Corpus
 from appliance.studio.net import Decoder, Encoder
 from appliance.studio.programs import HARSH
 
-__all__ = ["DETAIL_STEP_DB", "AtlasSettings", "LendingDecoder", "choose", "musical"]
+__all__ = ["DETAIL_STEP_DB", "AtlasSettings", "LendingDecoder", "choose", "musical", "nearest_median"]
 
 # The detail is kept in steps of half a decibel: int8 reaches +-63 dB, and the error is 0.15 dB RMS.
 DETAIL_STEP_DB = 0.5
@@ -37,16 +37,17 @@ class AtlasSettings:
     sharpness : float
         Weights are ``distance ** (-2 * sharpness)``: a place has its own detail whole, and a point far from
         all still has a nearest. (Shepard's interpolation: D. Shepard, Proc. 23rd ACM National Conference, 1968.)
-    power : float
-        How detail is averaged: the mean of its ``power``-th powers. 1 adds powers as two sounds at once would,
-        towards 0 it averages decibels and takes peaks down.
+    reach : float
+        Distance at which the loan has faded to 1/e, in median distances between nearest neighbours. Detail
+        belongs to one sound: lent to a sound far off it only adds error (0.5 dB held out), where the network's
+        own peaks stand as high.
     seed : int
     """
 
     places: int = 2048
-    neighbours: int = 16
+    neighbours: int = 8
     sharpness: float = 4.0
-    power: float = 0.25
+    reach: float = 1.0
     seed: int = 1
 
 
@@ -67,31 +68,27 @@ class LendingDecoder(nn.Module):
         super().__init__()
         self.decoder = decoder
         self.settings = settings
+        self.reach = settings.reach * nearest_median(places)
         with torch.no_grad():
             left_out_db = (spectra - decoder(places)) * -FLOOR_DB
         self.register_buffer("places", places)
         self.register_buffer("detail", (left_out_db / DETAIL_STEP_DB).round().clamp(-127, 127))
 
     def weights(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights (n, k), adding up to 1, and indices (n, k) of the places that lend to each point."""
+        """Weights (n, k), adding up to at most 1, and indices (n, k) of the places that lend to each point."""
         squared = (z.square().sum(1, keepdim=True) - 2.0 * z @ self.places.T + self.places.square().sum(1)).clamp_min(0)
-        near, index = squared.topk(self.settings.neighbours, largest=False)
+        near, index = squared.topk(self.settings.neighbours, largest=False)  # (n, k) both
         # The same softening above and below: a point on a place has weight 1 there and nothing divides by zero.
         weight = ((near[:, :1] + 1e-2) / (near + 1e-2)) ** self.settings.sharpness
         weight = weight - weight[:, -1:]
-        return weight / (weight.sum(1, keepdim=True) + 1e-6), index
+        fade = torch.exp(-near[:, :1] / self.reach**2)
+        return fade * weight / (weight.sum(1, keepdim=True) + 1e-6), index
 
     def forward(self, z: Tensor) -> Tensor:
         weight, index = self.weights(z)
-        nepers = self.exponent * self.detail[index]  # (n, k, 1233)
-        lent = torch.log((weight[:, None, :] @ nepers.exp())[:, 0].clamp_min(1e-9)) / self.exponent
+        lent = (weight[:, None, :] @ self.detail[index])[:, 0]
         out: Tensor = (self.decoder(z) + lent * (DETAIL_STEP_DB / -FLOOR_DB)).clamp(0.0, 1.0)
         return out
-
-    @property
-    def exponent(self) -> float:
-        """What a step of detail is multiplied by before it is averaged as an exponential."""
-        return float(self.settings.power * DETAIL_STEP_DB * np.log(10.0) / 10.0)
 
     def decode(self, z: npt.NDArray[np.floating]) -> Floats:
         """Decode latents of numpy, (n, 32) -> (n, 1233), some hundred at a time."""
@@ -99,6 +96,12 @@ class LendingDecoder(nn.Module):
             rows = torch.from_numpy(np.asarray(z, dtype=np.float32))
             parts = [self(rows[start : start + 256]) for start in range(0, len(rows), 256)]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
+
+
+def nearest_median(places: Tensor) -> float:
+    """Median distance from a place to the nearest other."""
+    apart = torch.cdist(places, places).fill_diagonal_(torch.inf)
+    return float(apart.min(dim=1).values.median())
 
 
 def musical(corpus: Corpus) -> npt.NDArray[np.bool_]:

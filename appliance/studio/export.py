@@ -105,7 +105,7 @@ def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: Ex
         "precision": precision.sentence,
         "speed": f"{speed:.3f}",
         "radius": f"{speed * 30.0 / (2.0 * np.pi) * float(np.sqrt((scale**2).mean())):.2f}",
-        "nearest": f"{_nearest(places):.2f}",
+        "nearest": f"{atlas.nearest_median(places):.2f}",
         "moved": _moved(trial.places, ways, precision.decode),
     }
     text = card.write(corpus.settings, facts)
@@ -200,9 +200,3 @@ def _moved(places: Floats, ways: dict[str, Floats], decode: Callable[[Floats], F
         after[name] = motion.trait_values(places, decode(places + way))[name]
     parts = (f"{name} {float((after[name] - before[name]).mean() / before[name].std()):+.2f}" for name in ways)
     return ", ".join(parts)
-
-
-def _nearest(places: torch.Tensor) -> float:
-    """Median distance from a place to the nearest other."""
-    apart = torch.cdist(places, places).fill_diagonal_(torch.inf)
-    return float(apart.min(dim=1).values.median())

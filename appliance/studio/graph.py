@@ -15,9 +15,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from appliance.spectrum.codec import BINS, FLOOR_DB
+from appliance.spectrum.codec import BINS, FLOOR_DB, Floats
 from appliance.studio.atlas import DETAIL_STEP_DB, LendingDecoder
-from appliance.studio.net import LATENT, Block, Encoder
+from appliance.studio.net import GAIN, LATENT, Block, Encoder
 
 __all__ = ["activation_scales", "decoder_onnx", "encoder_onnx"]
 
@@ -46,27 +46,24 @@ class _Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names[-1]
 
-    def linear(self, x: str, layer: nn.Linear) -> str:
-        weight, bias = _numpy(layer.weight), _numpy(layer.bias)
+    def linear(self, x: str, weight: Floats, bias: Floats) -> str:
         return self.add("Gemm", x, self.constant(weight.T), self.constant(bias))
 
-    def linear_kept(self, x: str, layer: nn.Linear, rows: int | None = None) -> str:
-        """The same in float32, its weights kept in the file as int8; the first ``rows`` outputs where given."""
-        weight, bias = _numpy(layer.weight)[:rows], _numpy(layer.bias)[:rows]
-        steps = np.maximum(np.abs(weight).max(axis=1) / 127.0, 1e-9)
+    def linear_kept(self, x: str, weight: Floats, bias: Floats) -> str:
+        """The same, its weights kept in the file as int8; the runtime makes them float32 when it loads."""
+        steps = np.maximum(np.abs(weight).max(axis=1) / 127.0, 1e-9)  # (out,)
         whole = self.constant(np.round(weight / steps[:, np.newaxis]).T, np.int8)
-        product = self.add("MatMul", x, self.add("Cast", whole, to=TensorProto.FLOAT))
-        return self.add("Add", self.add("Mul", product, self.constant(steps)), self.constant(bias))
+        kept = self.add("Mul", self.add("Cast", whole, to=TensorProto.FLOAT), self.constant(steps))
+        return self.add("Gemm", x, kept, self.constant(bias))
 
-    def linear_int8(self, x: str, layer: nn.Linear, scale: float) -> str:
+    def linear_int8(self, x: str, weight: Floats, bias: Floats, scale: float) -> str:
         """The same with whole numbers; ``x`` is at least 0 and ``scale`` is one of its 255 steps."""
-        weight = _numpy(layer.weight)
         steps = np.maximum(np.abs(weight).max(axis=1) / _WEIGHT_STEPS, 1e-9)  # (out,)
-        whole = np.round(weight / steps[:, np.newaxis]).astype(np.int8)
+        whole = np.round(weight / steps[:, np.newaxis])
         quantised = self.add("QuantizeLinear", x, self.constant(scale), self.constant(0, np.uint8))
         product = self.add("MatMulInteger", quantised, self.constant(whole.T, np.int8))
         scaled = self.add("Mul", self.add("Cast", product, to=TensorProto.FLOAT), self.constant(steps * scale))
-        return self.add("Add", scaled, self.constant(_numpy(layer.bias)))
+        return self.add("Add", scaled, self.constant(bias))
 
     def finish(self, source: tuple[str, int], sink: tuple[str, int], result: str) -> bytes:
         self.nodes.append(helper.make_node("Identity", [result], [sink[0]]))
@@ -111,18 +108,21 @@ def decoder_onnx(model: LendingDecoder, scales: dict[str, float] | None) -> byte
     """
     graph = _Graph()
 
-    def large(x: str, name: str) -> str:
-        layer = getattr(model.decoder, name)
-        return graph.linear_int8(x, layer, scales[name]) if scales else graph.linear(x, layer)
-
+    network = model.decoder
+    widen = _layer(network.widen)
+    weight, bias = _layer(network.leave)
+    leave = weight * GAIN, bias * GAIN + _numpy(network.centre)
     small = graph.linear_kept if scales else graph.linear
-    hidden = small("z", model.decoder.enter)
-    for block in model.decoder.blocks:
+    hidden = small("z", *_layer(network.enter))
+    for block in network.blocks:
         if isinstance(block, Block):
             hidden = _block(graph, hidden, block, small)
-    hidden = graph.add("Relu", large(graph.add("Relu", hidden), "widen"))
-    spread = graph.add("Mul", large(hidden, "leave"), graph.constant(0.25))
-    smooth = graph.add("Add", spread, graph.constant(_numpy(model.decoder.centre)))
+    hidden = graph.add("Relu", hidden)
+    if scales:
+        hidden = graph.add("Relu", graph.linear_int8(hidden, *widen, scales["widen"]))
+        smooth = graph.linear_int8(hidden, *leave, scales["leave"])
+    else:
+        smooth = graph.linear(graph.add("Relu", graph.linear(hidden, *widen)), *leave)
     total = graph.add("Add", smooth, _lent(graph, model))
     return graph.finish(
         ("z", LATENT), ("spectrum", BINS), graph.add("Clip", total, graph.constant(0.0), graph.constant(1.0))
@@ -139,13 +139,14 @@ def encoder_onnx(encoder: Encoder) -> bytes:
     x = graph.add("Mul", x, graph.constant(4.0))
     layers = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
     for layer in layers[:-1]:
-        x = _gelu(graph, graph.linear_kept(x, layer))
-    x = graph.linear_kept(x, layers[-1], LATENT)  # the rest is the variance
+        x = _gelu(graph, graph.linear_kept(x, *_layer(layer)))
+    weight, bias = _layer(layers[-1])
+    x = graph.linear_kept(x, weight[:LATENT], bias[:LATENT])  # the rest is the variance
     return graph.finish(("spectrum", BINS), ("mean", LATENT), x)
 
 
-def _block(graph: _Graph, x: str, block: Block, linear: Callable[[str, nn.Linear], str]) -> str:
-    norm, first, second = block.norm, block.first, block.second
+def _block(graph: _Graph, x: str, block: Block, linear: Callable[[str, Floats, Floats], str]) -> str:
+    norm = block.norm
     normed = graph.add(
         "LayerNormalization",
         x,
@@ -153,7 +154,8 @@ def _block(graph: _Graph, x: str, block: Block, linear: Callable[[str, nn.Linear
         graph.constant(_numpy(norm.bias)),
         epsilon=norm.eps,
     )
-    return graph.add("Add", x, linear(graph.add("Relu", linear(normed, first)), second))
+    inner = graph.add("Relu", linear(normed, *_layer(block.first)))
+    return graph.add("Add", x, linear(inner, *_layer(block.second)))
 
 
 def _lent(graph: _Graph, model: LendingDecoder) -> str:
@@ -165,18 +167,20 @@ def _lent(graph: _Graph, model: LendingDecoder) -> str:
     count = graph.constant([settings.neighbours], np.int64)
     index = graph.add("TopK", squared, count, outputs=2, axis=1, largest=0, sorted=1)
     near = graph.add("Max", index.removesuffix("_1") + "_0", graph.constant(0.0))
-    softened = graph.add("Add", near, graph.constant(1e-2))
     first, last, rows, end = (graph.constant([value], np.int64) for value in (0, -1, 1, 2**31))
-    nearest = graph.add("Slice", softened, first, rows, rows)
+    nearest_squared = graph.add("Slice", near, first, rows, rows)
+    softened = graph.add("Add", near, graph.constant(1e-2))
+    nearest = graph.add("Add", nearest_squared, graph.constant(1e-2))
     weight = graph.add("Pow", graph.add("Div", nearest, softened), graph.constant(settings.sharpness))
     weight = graph.add("Sub", weight, graph.add("Slice", weight, last, end, rows))
     total = graph.add("Add", graph.add("ReduceSum", weight, rows, keepdims=1), graph.constant(1e-6))
-    weight = graph.add("Unsqueeze", graph.add("Div", weight, total), rows)  # (n, 1, k)
+    fade = graph.add("Exp", graph.add("Mul", nearest_squared, graph.constant(-1.0 / model.reach**2)))
+    fade = graph.add("Mul", fade, graph.constant(DETAIL_STEP_DB / -FLOOR_DB))
+    weight = graph.add("Mul", graph.add("Div", weight, total), fade)
+    weight = graph.add("Unsqueeze", weight, rows)  # (n, 1, k)
     detail = graph.add("Gather", graph.constant(_numpy(model.detail), np.int8), index, axis=0)  # (n, k, 1233)
-    nepers = graph.add("Mul", graph.add("Cast", detail, to=TensorProto.FLOAT), graph.constant(model.exponent))
-    mixed = graph.add("Squeeze", graph.add("MatMul", weight, graph.add("Exp", nepers)), rows)
-    log = graph.add("Log", graph.add("Max", mixed, graph.constant(1e-9)))
-    return graph.add("Mul", log, graph.constant(DETAIL_STEP_DB / -FLOOR_DB / model.exponent))
+    lent = graph.add("MatMul", weight, graph.add("Cast", detail, to=TensorProto.FLOAT))
+    return graph.add("Squeeze", lent, rows)
 
 
 def _gelu(graph: _Graph, x: str) -> str:
@@ -185,5 +189,10 @@ def _gelu(graph: _Graph, x: str) -> str:
     return graph.add("Mul", half, graph.add("Add", bell, graph.constant(1.0)))
 
 
-def _numpy(value: Tensor) -> npt.NDArray[np.float32]:
+def _layer(layer: nn.Linear) -> tuple[Floats, Floats]:
+    """Weights (out, in) and biases (out,)."""
+    return _numpy(layer.weight), _numpy(layer.bias)
+
+
+def _numpy(value: Tensor) -> Floats:
     return value.detach().numpy().astype(np.float32)

@@ -1,7 +1,7 @@
 """The network: a variational autoencoder of spectra, 1233 -> 32 -> 1233, in torch.
 
-Dense with residual blocks. The convolutional net of the original costs 0.3-0.5 ms a spectrum to decode and
-twenty seconds an epoch for 2,650 clips on one core; this one costs a tenth and scored as well.
+Dense, with residual blocks in the decoder. A small convolutional net like that of the original took 0.5 ms to
+decode a spectrum and twenty seconds for an epoch of 2,650 clips on one core; this one a fifth and a second.
 """
 
 import math
@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from appliance.spectrum.codec import BINS, FLOOR_DB
 
-__all__ = ["LATENT", "Block", "Decoder", "Encoder", "Shape", "augment", "mix_power", "roll"]
+__all__ = ["GAIN", "LATENT", "Block", "Decoder", "Encoder", "Shape", "augment", "contrast_db", "mix_power", "roll"]
 
 LATENT = 32
+# Outputs are learned in units of 24 dB, about what they vary by.
+GAIN = 0.25
 # 10 log10 of power in octaves of power: a value v is 2 ** ((v - 1) * _OCTAVES).
 _OCTAVES = -FLOOR_DB / 10.0 * math.log2(10.0)
 
@@ -91,7 +94,7 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:  # (n, 32) -> (n, 1233)
         hidden = torch.relu(self.widen(torch.relu(self.blocks(self.enter(z)))))  # (n, last)
-        out: Tensor = self.leave(hidden) * 0.25 + self.centre
+        out: Tensor = self.leave(hidden) * GAIN + self.centre
         return out
 
 
@@ -99,6 +102,20 @@ def mix_power(one: Tensor, two: Tensor, share: Tensor) -> Tensor:
     """Both sounds at once: powers added, ``share`` (n, 1) of the first; (n, 1233) in 0..1."""
     power = torch.exp2((one - 1.0) * _OCTAVES) * share + torch.exp2((two - 1.0) * _OCTAVES) * (1.0 - share)
     return (1.0 + torch.log2(power.clamp_min(2.0**-_OCTAVES)) / _OCTAVES).clamp(0.0, 1.0)
+
+
+def contrast_db(spectra: Tensor) -> Tensor:
+    """How far what stands out stands out, octave by octave in half octave steps, (n, 1233) -> (n, 19).
+
+    The fourth-power mean of what exceeds the mean of the surrounding half octave: a soft maximum, so that a
+    few tall partials count for more than many small ones.
+    """
+    # By running sums: pooling took three times as long and was a third of the training.
+    sums = functional.pad(functional.pad(spectra, (30, 30)).cumsum(dim=1), (1, 0))  # (n, 1294)
+    around = (sums[:, 61:] - sums[:, :-61]) / 61.0
+    fourth = torch.relu(spectra - around).mul(-FLOOR_DB).square().square()
+    blocks = fourth[:, : 60 * (BINS // 60)].reshape(len(spectra), -1, 60).mean(dim=2)  # (n, 20)
+    return ((blocks[:, :-1] + blocks[:, 1:]) / 2.0 + 1e-3).pow(0.25)
 
 
 def roll(spectra: Tensor, bins: Tensor) -> Tensor:
