@@ -205,13 +205,14 @@ class Timeline:
     def _textures(self, pair: tuple[Frame, Frame]) -> tuple[Texture, Texture]:
         """Decode the sounds of two frames, level each by its loudness, and add their powers."""
         latents = b"".join(sound.latent for frame in pair for sound in frame.sounds)
-        spectra = iter(self.space.decode(np.frombuffer(latents, dtype=np.float32).reshape(-1, len(self.space.scale))))
+        spectra = self.space.decode(np.frombuffer(latents, dtype=np.float32).reshape(-1, len(self.space.scale)))
+        powers = iter(power(spectra))
         weighting = k_weighting()
         textures = []
         for frame in pair:
             total = np.zeros(BINS, dtype=np.float32)
             for sound in frame.sounds:
-                bins = transpose(power(next(spectra)), sound.shift_bins)
+                bins = transpose(next(powers), sound.shift_bins)
                 total += bins * np.float32(sound.share / max(float(bins @ weighting), _QUIETEST))
             total *= np.float32(self._music_power(frame) / sum(sound.share for sound in frame.sounds))
             textures.append(Texture(total, frame.width, frame.seed, frame.hop))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.spectrum.codec import FLOOR_DB, Floats
+from appliance.synth.chance import draw
 
 __all__ = ["Bed", "BedCursor", "Beds"]
 
@@ -25,7 +26,6 @@ _BREATH_S = 8.0
 _BREATH_DB = 2.0
 _NEAREST = 3
 _MOST_KNOTS = 64
-_MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +130,8 @@ class Beds:
 
     def first(self, seed: int) -> BedCursor:
         """Give the cursor of the first hop of this seed."""
-        bed = int(_draw(seed, 0, 0) * len(self._beds))
-        place = int(_draw(seed, 0, 1) * len(self._loops[bed]))
+        bed = int(draw(seed, 0, 0) * len(self._beds))
+        place = int(draw(seed, 0, 1) * len(self._loops[bed]))
         return self._read(seed, (0, 0, bed, place, 0), self._stay(seed, 0), -1)
 
     def advance(self, seed: int, cursor: BedCursor) -> BedCursor:
@@ -192,7 +192,7 @@ class Beds:
         return np.asarray(gains.reshape(piece.shape))
 
     def _stay(self, seed: int, segment: int) -> int:
-        return self._hops(_between(_STAY_S, _draw(seed, segment, 2)))
+        return self._hops(_between(_STAY_S, draw(seed, segment, 2)))
 
     def _read(self, seed: int, at: tuple[int, int, int, int, int], stay: int, came_from: int) -> BedCursor:
         """Begin a reading, and decide how long it lasts and what follows.
@@ -202,7 +202,7 @@ class Beds:
         hop, segment, bed, place, entered = at
         # Not longer than the loop, if that can be, lest a stretch be heard twice at the same distance.
         whole = len(self._loops[bed]) // self.hop_frames - entered
-        reading = min(self._hops(_between(_READING_S, _draw(seed, segment, 3))), whole)
+        reading = min(self._hops(_between(_READING_S, draw(seed, segment, 3))), whole)
         moves = max(1, reading) >= stay
         fade = self._hops(_MOVE_FADE_S if moves else _JUMP_FADE_S)
         left = max(1, reading - fade)
@@ -210,17 +210,17 @@ class Beds:
         length = len(self._loops[next_bed])
         if next_bed == bed:
             # Far from the place that is being left, or the two would be correlated.
-            ahead = left * self.hop_frames + int(_between((0.15, 0.85), _draw(seed, segment, 5)) * length)
+            ahead = left * self.hop_frames + int(_between((0.15, 0.85), draw(seed, segment, 5)) * length)
             next_place = (place + ahead) % length
         else:
-            next_place = int(_draw(seed, segment, 5) * length)
+            next_place = int(draw(seed, segment, 5) * length)
         stay = 0 if moves else max(1, stay - left - fade)
         return BedCursor(hop, segment, bed, place, next_bed, next_place, left, fade, 0, stay, came_from)
 
     def _choose(self, seed: int, segment: int, bed: int, came_from: int) -> int:
         """Draw one of the similar beds, not the one before unless there is no other."""
         candidates = [other for other in self._similar[bed] if other != came_from] or self._similar[bed]
-        return candidates[int(_draw(seed, segment, 4) * len(candidates))]
+        return candidates[int(draw(seed, segment, 4) * len(candidates))]
 
     def _hops(self, seconds: float) -> int:
         return max(1, round(seconds / self._hop_s))
@@ -251,14 +251,6 @@ def _similar(spectra: list[Floats]) -> list[list[int]]:
     return [sorted(each) for each in links]
 
 
-def _draw(seed: int, number: int, purpose: int) -> float:
-    """Draw from 0..1 by counter: the finaliser of splitmix64 (Steele, Lea, Flood, 2014) on a weighted sum."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + number * 0xD1342543DE82EF95 + purpose * 0xA24BAED4963EE407) & _MASK
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = ((mixed ^ (mixed >> shift)) * factor) & _MASK
-    return ((mixed ^ (mixed >> 31)) >> 11) * 2.0**-53
-
-
 def _between(ends: tuple[float, float], share: float) -> float:
     return ends[0] + (ends[1] - ends[0]) * share
 
@@ -268,7 +260,7 @@ def _breath_db(seed: int, time_s: float) -> float:
     number = int(time_s // _BREATH_S)
     share = time_s / _BREATH_S - number
     share *= share * (3.0 - 2.0 * share)
-    ends = (_draw(seed, number, 6), _draw(seed, number + 1, 6))
+    ends = (draw(seed, number, 6), draw(seed, number + 1, 6))
     return _BREATH_DB * (2.0 * _between(ends, share) - 1.0)
 
 

@@ -6,6 +6,7 @@ steadily; what is left is noise and may have random phases.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,16 @@ from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, Floats, bin_hz
 
 __all__ = ["PartialFinder", "Partials"]
 
+Number = TypeVar("Number", bound=np.number)
+
 # A peak this far above its surroundings begins to count as a tone, and wholly counts at twice the height.
 _PROMINENCE_DB = 7.0
 # Nothing played by breath or bow is quite steady. What is left to noise around each tone lets it flutter by a decibel
 # or so; without it, the evenness between clips would be the one regular thing in the sound.
-_STEADIEST = 0.95
+_STEADIEST = 0.96
+# Higher up peaks no longer keep to one bin from clip to clip, and a tone that changes its frequency is faded out and in
+# with a dip between; from here to an octave above, peaks are left to noise, whose fades keep the power.
+_TONES_BELOW_HZ = 4000.0
 _SURROUNDINGS_BINS = 30
 _LOBE_BINS = 4
 # Low tones closer than this beat slowly against each other, and that is mud; the analysis smears them by 1 Hz anyway.
@@ -32,88 +38,110 @@ _CELL_TOP = 0.72
 
 @dataclass(frozen=True)
 class Partials:
-    """The tones of one spectrum.
+    """The tones of some spectra.
 
     Attributes
     ----------
+    rows : (n,) int
+        Which spectrum each belongs to, rising.
     bins : (n,) int
-        The bins at whose centre frequencies they sound, rising, no two the same.
+        The bins at whose centre frequencies they sound; rising in a spectrum, no two the same.
     power : (n,) float32
         Mean-square power of each.
     """
 
+    rows: npt.NDArray[np.intp]
     bins: npt.NDArray[np.intp]
     power: Floats
 
 
 class PartialFinder:
-    """Splits spectra into tones below ``top_hz`` and noise."""
+    """Splits spectra, so many at a time, into tones below ``top_hz`` and noise; holds tables."""
 
-    def __init__(self, top_hz: float) -> None:
-        width_hz = bin_hz() * (2.0 ** (1.0 / BINS_PER_OCTAVE) - 1.0)
-        self._reach = np.maximum(_LOBE_BINS, np.ceil(_LOBE_HZ / width_hz)).astype(np.intp)
+    def __init__(self, top_hz: float, rows: int) -> None:
+        hz = bin_hz()
+        reach = np.maximum(_LOBE_BINS, np.ceil(_LOBE_HZ / (hz * (2.0 ** (1.0 / BINS_PER_OCTAVE) - 1.0)))).astype(
+            np.intp
+        )
+        steadiest = _STEADIEST * np.clip(1.0 - np.log2(hz / _TONES_BELOW_HZ), 0.0, 1.0)
         # A lobe's centre of mass may lie above its summit.
-        self._usable = np.flatnonzero(bin_hz() < top_hz)[-1] - _LOBE_BINS - 1
-        last = BINS - 1
+        steadiest[hz * 2.0 ** ((_LOBE_BINS + 1) / BINS_PER_OCTAVE) > top_hz] = 0.0
+        # The spectra lie in one line, with room between them for what reaches beyond their ends: what numpy does to
+        # one of them costs as much as what it does to two.
+        self._rows = rows
+        self._stride = BINS + int(reach.max()) + 1
         index = np.arange(BINS)
-        self._from = np.maximum(index - _SURROUNDINGS_BINS, 0)
-        self._to = np.minimum(index + _SURROUNDINGS_BINS, last) + 1
-        self._span = (self._to - self._from).astype(np.float32)
-        self._ramp = index.astype(np.float32)
+        origin = self._stride * np.arange(rows)[:, np.newaxis]
+        first = np.maximum(index - _SURROUNDINGS_BINS, 0)
+        last = np.minimum(index + _SURROUNDINGS_BINS, BINS - 1) + 1
+        self._from = self._in_line(first + origin)
+        self._to = self._in_line(last + origin)
+        self._span = np.maximum(self._to - self._from, 1).astype(np.float32)
+        self._reach = self._in_line(np.tile(reach, (rows, 1)))
+        self._steadiest = self._in_line(np.tile(steadiest.astype(np.float32), (rows, 1)))
+        self._column = np.tile(np.arange(self._stride, dtype=np.float64), rows)
 
     def split(self, bin_power: Floats) -> tuple[Partials, Floats]:
-        """Take the tones out of a spectrum.
+        """Take the tones out of spectra.
 
         Parameters
         ----------
-        bin_power : (1233,) float32
+        bin_power : (rows, 1233) float32
             Mean-square power per bin.
 
         Returns
         -------
         partials : Partials
-        noise : (1233,) float32
+        noise : (rows, 1233) float32
             What is left; the two add up to what came in.
         """
-        level = np.log10(bin_power + np.float32(1e-12)) * np.float32(10.0)
-        running = np.concatenate([np.zeros(1, dtype=np.float32), np.cumsum(level)])
-        ground = (running[self._to] - running[self._from]) / self._span
-        prominence = level - ground
+        power = self._in_line(bin_power)
+        level = np.log10(power + np.float32(1e-12)) * np.float32(10.0)
+        running = self._sums(level)
+        prominence = level - (running[self._to] - running[self._from]) / self._span
         # One tone to a lobe: two that are closer would beat where the sound that was measured did not.
         summit = (level == maximum_filter1d(level, 2 * _LOBE_BINS + 1)) & (prominence > _PROMINENCE_DB)
-        bins = np.flatnonzero(summit[1 : self._usable]) + 1
-        bins = bins[~self._overshadowed(bins, level[bins])]
-        if not len(bins):
-            return Partials(np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.float32)), bin_power
-        left, right = self._lobes(bins)
-        share = np.minimum(prominence[bins] / np.float32(_PROMINENCE_DB) - np.float32(1.0), np.float32(_STEADIEST))
-        mass = np.concatenate([np.zeros(1), np.cumsum(bin_power, dtype=np.float64)])
-        moment = np.concatenate([np.zeros(1), np.cumsum(bin_power * self._ramp, dtype=np.float64)])
+        at = np.flatnonzero(summit & (self._steadiest > 0.0))
+        at = at[~self._overshadowed(at, level[at])]
+        left, right = self._lobes(at)
+        share = np.minimum(prominence[at] / np.float32(_PROMINENCE_DB) - np.float32(1.0), self._steadiest[at])
+        mass, moment = self._sums(power), self._sums(power * self._column)
         lobe = np.maximum(mass[right] - mass[left], 1e-30)
-        centre = (moment[right] - moment[left]) / lobe
-        steps = np.zeros(BINS + 1, dtype=np.float32)
+        steps = np.zeros(len(power), dtype=np.float32)
         steps[left] += share
         steps[right] -= share
-        noise = bin_power * np.maximum(1.0 - np.cumsum(steps[:-1]), 0.0)
-        return _placed(centre, (lobe * share).astype(np.float32)), noise.astype(np.float32)
+        noise = power * np.maximum(1.0 - np.cumsum(steps.reshape(self._rows, -1), axis=1).ravel(), 0.0)
+        placed = np.ceil((moment[right] - moment[left]) / lobe - _CELL_TOP).astype(np.intp) + self._origin(at)
+        tones = np.bincount(placed, weights=lobe * share, minlength=1)
+        found = np.flatnonzero(tones)
+        partials = Partials(found // self._stride, found % self._stride, tones[found].astype(np.float32))
+        return partials, noise.reshape(self._rows, -1)[:, :BINS]
 
-    def _overshadowed(self, bins: npt.NDArray[np.intp], level: Floats) -> npt.NDArray[np.bool_]:
+    def _in_line(self, rows: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        """Lay (rows, 1233) values in one line, zeros between."""
+        line = np.zeros((self._rows, self._stride), dtype=rows.dtype)
+        line[:, :BINS] = rows
+        return line.ravel()
+
+    def _overshadowed(self, at: npt.NDArray[np.intp], level: Floats) -> npt.NDArray[np.bool_]:
         """Whether a louder tone is within reach, shape (n,)."""
-        near = np.abs(bins[:, np.newaxis] - bins) <= self._reach[bins]
+        near = np.abs(at[:, np.newaxis] - at) <= self._reach[at]
         return np.asarray((near & (level[:, np.newaxis] < level)).any(axis=1))
 
-    def _lobes(self, bins: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """First bin and one past the last of each peak's lobe; neighbours meet half way."""
-        middle = (bins[1:] + bins[:-1] + 1) // 2
-        reach = self._reach[bins]
-        left = np.maximum(bins - reach, np.concatenate([[0], middle]))
-        right = np.minimum(bins + reach + 1, np.concatenate([middle, [BINS]]))
+    def _lobes(self, at: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """First place and one past the last of each peak's lobe; neighbours meet half way."""
+        middle = (at[1:] + at[:-1] + 1) // 2
+        reach = self._reach[at]
+        left = np.maximum(np.maximum(at - reach, self._origin(at)), np.concatenate([[0], middle])[: len(at)])
+        right = np.minimum(at + reach + 1, np.concatenate([middle, [len(self._column)]])[: len(at)])
         return left, right
 
+    def _origin(self, at: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+        """Where in the line the spectra begin that these places belong to."""
+        return at - at % self._stride
 
-def _placed(centre: npt.NDArray[np.float64], power: Floats) -> Partials:
-    """Give tones the bins whose cells they are in; those that share one are joined."""
-    joined = np.zeros(BINS)
-    np.add.at(joined, np.ceil(centre - _CELL_TOP).astype(np.intp), power)
-    bins = np.flatnonzero(joined)
-    return Partials(bins, joined[bins].astype(np.float32))
+    def _sums(self, values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        """Sum of all values of a spectrum before each place; each spectrum's own, so that none sees its neighbour."""
+        sums = np.zeros((self._rows, self._stride))
+        np.cumsum(values.reshape(self._rows, -1)[:, :-1], axis=1, out=sums[:, 1:])
+        return sums.ravel()

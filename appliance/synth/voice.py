@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from appliance.spectrum.codec import BINS, Floats, LinearGrid, bin_hz, linear_grid
+from appliance.synth.chance import draw
 from appliance.synth.partials import PartialFinder, Partials
 
 __all__ = ["PAIR", "Clips", "Texture", "Voice"]
@@ -76,7 +77,7 @@ class Voice:
         self.grid: LinearGrid = linear_grid(rate)
         self.channels = channels
         self.hop_frames = self.grid.frames // 2
-        self._finder = PartialFinder(min(_TOP_HZ, 0.49 * rate))
+        self._finder = PartialFinder(min(_TOP_HZ, 0.49 * rate), PAIR)
         tables = np.random.default_rng(0x1A7E57)
         self._phasors = _unit_phasors(tables, _PHASORS)
         self._top_line = min(self.grid.lines, int(_TOP_HZ / self.grid.spacing_hz))
@@ -95,12 +96,17 @@ class Voice:
         self._still[0] = tables.uniform(0.0, 2.0 * np.pi, BINS)
         self._sway = tables.uniform(0.0, 2.0 * np.pi, shape)
         self._sway_rate = 2.0 * np.pi / tables.uniform(13.0, 37.0, shape)
+        # A line of height h becomes a sine of mean square 2 (h / frames) ** 2.
+        self._scale = np.float32(self.grid.frames / np.sqrt(2.0))
         self._spectra = np.zeros((PAIR * channels, self.grid.lines), dtype=np.complex64)
 
     def clips(self, pair: tuple[Texture, Texture]) -> tuple[Clips, Clips]:
         """Render two clips; each depends on its own texture alone."""
+        partials, noise = self._finder.split(np.stack([texture.bin_power for texture in pair]))
+        self._spectra[:, self._top_line :] = 0.0
         for place, texture in enumerate(pair):
-            self._fill(self._spectra[place * self.channels : (place + 1) * self.channels], texture)
+            self._add_noise(self._spectra[place * self.channels : (place + 1) * self.channels], noise[place], texture)
+        self._add_partials(partials, pair)
         sound = fft.irfft(self._spectra, n=self.grid.frames, overwrite_x=True)
         halves = sound.reshape(PAIR, self.channels, 2, self.hop_frames)
         halves[:, :, 0] *= self._fade_in
@@ -119,13 +125,10 @@ class Voice:
         else:
             np.matmul(signals.T, self._contrasts.T, out=out)
 
-    def _fill(self, lines: Complexes, texture: Texture) -> None:
-        """Write one clip's middle and side spectra, (channels, lines), including the inverse FFT's scale."""
-        partials, noise = self._finder.split(texture.bin_power)
+    def _add_noise(self, lines: Complexes, noise: Floats, texture: Texture) -> None:
+        """Write one clip's middle and side noise, (channels, lines)."""
         middle, side = self._shares(texture.width)
-        scale = np.float32(self.grid.frames / np.sqrt(2.0))
-        heights = self.grid.amplitudes_twice(noise * (scale * middle) ** 2)[: 2 * self._top_line]
-        lines[:, self._top_line :] = 0.0
+        heights = self.grid.amplitudes_twice(noise * (self._scale * middle) ** 2)[: 2 * self._top_line]
         for channel, offset in enumerate(self._offsets(texture)):
             phasors = self._phasors[offset : offset + self._top_line].view(np.float32)
             row = lines[channel, : self._top_line].view(np.float32)
@@ -136,26 +139,26 @@ class Voice:
             else:
                 # What the sides lack in the bass the middle carries, so that power stays the same.
                 row[: 2 * self._bass_lines] *= np.sqrt(1.0 + (side / middle) ** 2 * (1.0 - self._bass_twice**2))
-        if len(partials.bins):
-            self._add_partials(lines, partials, texture, scale)
 
-    def _add_partials(self, lines: Complexes, partials: Partials, texture: Texture, scale: np.float32) -> None:
-        """Add tones whose phases go on from clip to clip."""
+    def _add_partials(self, partials: Partials, pair: tuple[Texture, Texture]) -> None:
+        """Add the tones of both clips, whose phases go on from clip to clip."""
         at = partials.bins
-        middle, side = self._shares(texture.width)
+        hops = np.array([texture.hop for texture in pair])[partials.rows]
+        middle, side = np.array([self._shares(texture.width) for texture in pair]).T[:, partials.rows]
         # The phase is reduced in double precision: after months it has turned a billion times.
-        turns = np.modf(self._turns_a_hop[at] * texture.hop)[0]
-        sway = np.sin(self._sway[:, at] + self._sway_rate[:, at] * texture.hop)
+        turns = np.modf(self._turns_a_hop[at] * hops)[0]
+        sway = np.sin(self._sway[:, at] + self._sway_rate[:, at] * hops)
         phase = self._still[:, at] + _ROAM_RAD * sway
         phase[0] += 2.0 * np.pi * turns + (_DRIFT_RAD - _ROAM_RAD) * sway[0]
         phase[1:] += phase[0]
-        tones = np.exp(1j * phase) * (np.sqrt(partials.power) * scale)
+        tones = np.exp(1j * phase) * (np.sqrt(partials.power) * self._scale)
         spread = self._bin_side[at]
         tones[0] *= np.sqrt(middle**2 + side**2 * (1.0 - spread**2))
         tones[1:] *= spread * side
-        shapes = self._kernels[at]
-        for row, tone in zip(lines, tones.astype(np.complex64), strict=True):
-            np.add.at(row, self._kernel_lines[at], shapes * tone[:, np.newaxis])
+        rows = partials.rows * self.channels + np.arange(self.channels)[:, np.newaxis]
+        places = self._kernel_lines[at] + (rows * self.grid.lines)[:, :, np.newaxis]
+        shaped = self._kernels[at] * tones.astype(np.complex64)[:, :, np.newaxis]
+        np.add.at(self._spectra.ravel(), places.ravel(), shaped.ravel())
 
     def _shares(self, width: float) -> tuple[float, float]:
         """Amplitudes of middle and each side signal; correlation between channels becomes 1 - width."""
@@ -170,9 +173,9 @@ class Voice:
         A slice shifted against another by a few lines is correlated with it.
         """
         room = (_PHASORS - self._top_line) // (3 * self.channels)
-        draws = np.random.default_rng((texture.seed, texture.hop)).random(self.channels)
+        draws = [draw(texture.seed, texture.hop, channel) for channel in range(self.channels)]
         lane = (texture.hop % 3) * self.channels
-        return [int((lane + channel + 0.9 * draw) * room) for channel, draw in enumerate(draws)]
+        return [int((lane + channel + 0.9 * share) * room) for channel, share in enumerate(draws)]
 
     def _side_shape(self) -> Floats:
         """Amplitude of the sides over the lines: 0 in the bass, 1 above, a raised cosine between."""
