@@ -46,8 +46,9 @@ Going one step along a trait's direction moved it by (1 is one standard deviatio
 
 ## Limits
 
-A point far from all places is duller than a place: see *prior*. A very low or very dense sound loses detail. Sounds
-unlike its instruments (bells, noise, voices that speak) come back as something like an organ.
+What is not near a place is the network's own: clear, but without the fine structure of a recording. Its level may be
+several LU off that of the places, so whoever plays it must level it. A very low or very dense sound loses detail.
+Sounds unlike its instruments (bells, noise, voices that speak) come back as something like an organ.
 
 Made by `latent studio gather`, `train` and `export`; licence of the model: $licence.
 """)

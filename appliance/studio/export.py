@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from appliance.errors import StudioError
@@ -20,7 +21,6 @@ from appliance.studio.gather import Corpus
 __all__ = ["ExportSettings", "Exported", "export"]
 
 INT8_LIMIT_DB = 0.5
-_GOLDEN = 16
 _DRAWS = 512
 
 
@@ -65,6 +65,18 @@ class _Precision:
     sentence: str
 
 
+@dataclass(frozen=True)
+class _Motion:
+    """What the engine must know about moving: see `motion`; ``steps`` is how far each direction moves its trait."""
+
+    axes: npt.NDArray[np.float64]
+    scale: npt.NDArray[np.float64]
+    speed: float
+    ways: dict[str, Floats]
+    steps: dict[str, float]
+    values: dict[str, Floats]
+
+
 def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: ExportSettings) -> Exported:
     """Write the bundle, and the card beside it.
 
@@ -79,52 +91,24 @@ def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: Ex
         raise StudioError("the corpus has no held-out clips to score the model on; gather some")
     places, spectra = atlas.choose(corpus, checkpoint.encoder, settings.atlas)
     model = atlas.LendingDecoder(checkpoint.decoder, places, spectra, settings.atlas)
-    listener = graph.encoder_onnx(checkpoint.encoder)
-    encode = Listener(listener).encode
-    precision = _precision(model)
     axes, scale = motion.principal_axes(places.numpy())
-    speed = motion.wiggle_speed(places.numpy(), axes, scale, precision.decode)
     draws = np.random.default_rng(1).standard_normal((_DRAWS, len(scale))) * scale
+    prior = (draws @ axes).astype(np.float32)
+    precision = _precision(model, torch.from_numpy(prior))
+    moves = _motion(places.numpy(), axes, scale, precision.decode)
     trial = measure.Trial(
         held_out=corpus.of("held_out"),
         recordings=measure.steady_recordings(Path(settings.recordings)),
         places=places.numpy(),
         place_spectra=spectra.numpy(),
-        wiggled=motion.helix(speed, places.numpy(), axes, scale)[0],
-        prior=(places.numpy().mean(axis=0) + draws @ axes).astype(np.float32),
+        wiggled=motion.helix(moves.speed, places.numpy(), axes, scale)[0],
+        prior=prior,
     )
-    rows = _rows(corpus, checkpoint, trial, encode, precision)
-    decoded = precision.decode(trial.places)
-    ways = motion.directions(trial.places, decoded, precision.decode)
-    values = motion.trait_values(trial.places, decoded)
-    facts = {
-        "name": settings.name,
-        "licence": settings.licence,
-        "places": f"{len(places):,}",
-        "table": measure.table(rows),
-        "precision": precision.sentence,
-        "speed": f"{speed:.3f}",
-        "radius": f"{speed * 30.0 / (2.0 * np.pi) * float(np.sqrt((scale**2).mean())):.2f}",
-        "nearest": f"{atlas.nearest_median(places):.2f}",
-        "moved": _moved(trial.places, ways, precision.decode),
-    }
-    text = card.write(corpus.settings, facts)
-    golden = _golden_latents(trial)
-    manifest = bundle.Manifest(
-        name=settings.name,
-        licence=settings.licence,
-        author=settings.author,
-        created=settings.created or datetime.date.today().isoformat(),
-        directions={name: [float(value) for value in way] for name, way in ways.items()},
-        pca_axes=axes.tolist(),
-        pca_scale=scale.tolist(),
-        statistics=bundle.Statistics(
-            wiggle_speed=speed,
-            trait_mean={name: float(of.mean()) for name, of in values.items()},
-            trait_sd={name: float(of.std()) for name, of in values.items()},
-            scores=_scores(rows, precision),
-        ),
-    )
+    listener = graph.encoder_onnx(checkpoint.encoder)
+    rows = _rows(corpus, checkpoint, trial, Listener(listener).encode, precision)
+    text = card.write(corpus.settings, _facts(settings, rows, precision, moves, places))
+    middles, _ = trial.pairs()
+    golden = np.concatenate([trial.places[:6], middles[-5:], prior[:5]])
     parts = bundle.Parts(
         decoder=precision.content,
         decoder_fp32=None,
@@ -135,15 +119,68 @@ def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: Ex
         golden_tolerance_db=min(INT8_LIMIT_DB, max(0.05, 2.0 * precision.off_db)),
         card=text,
     )
-    written = bundle.write(out, manifest, parts)
+    written = bundle.write(out, _manifest(settings, rows, precision, moves), parts)
     out.with_suffix(".md").write_text(text)
     return Exported(written, text)
 
 
-def _precision(model: atlas.LendingDecoder) -> _Precision:
+def _motion(
+    places: Floats, axes: npt.NDArray[np.float64], scale: npt.NDArray[np.float64], decode: Callable[[Floats], Floats]
+) -> _Motion:
+    decoded = decode(places)
+    ways = motion.directions(places, decoded, decode)
+    values = motion.trait_values(places, decoded)
+    moved = {name: motion.trait_values(places, decode(places + way))[name] for name, way in ways.items()}
+    steps = {name: float((moved[name] - values[name]).mean() / values[name].std()) for name in ways}
+    return _Motion(axes, scale, motion.wiggle_speed(places, axes, scale, decode), ways, steps, values)
+
+
+def _facts(
+    settings: ExportSettings,
+    rows: list[measure.Row],
+    precision: _Precision,
+    moves: _Motion,
+    places: torch.Tensor,
+) -> dict[str, str]:
+    """What the card says that only this run knows."""
+    radius = moves.speed * 30.0 / (2.0 * np.pi) * float(np.sqrt((moves.scale**2).mean()))
+    return {
+        "name": settings.name,
+        "licence": settings.licence,
+        "places": f"{len(places):,}",
+        "table": measure.table(rows),
+        "precision": precision.sentence,
+        "speed": f"{moves.speed:.3f}",
+        "radius": f"{radius:.2f}",
+        "nearest": f"{atlas.nearest_median(places):.2f}",
+        "moved": ", ".join(f"{name} {step:+.2f}" for name, step in moves.steps.items()),
+    }
+
+
+def _manifest(
+    settings: ExportSettings, rows: list[measure.Row], precision: _Precision, moves: _Motion
+) -> bundle.Manifest:
+    return bundle.Manifest(
+        name=settings.name,
+        licence=settings.licence,
+        author=settings.author,
+        created=settings.created or datetime.date.today().isoformat(),
+        directions={name: way.tolist() for name, way in moves.ways.items()},
+        pca_axes=moves.axes.tolist(),
+        pca_scale=moves.scale.tolist(),
+        statistics=bundle.Statistics(
+            wiggle_speed=moves.speed,
+            trait_mean={name: float(of.mean()) for name, of in moves.values.items()},
+            trait_sd={name: float(of.std()) for name, of in moves.values.items()},
+            scores=_scores(rows, precision),
+        ),
+    )
+
+
+def _precision(model: atlas.LendingDecoder, prior: torch.Tensor) -> _Precision:
     """Ship int8 only where it is close to float32 and faster than it."""
     plain = graph.decoder_onnx(model, None)
-    small = graph.decoder_onnx(model, graph.activation_scales(model, model.places))
+    small = graph.decoder_onnx(model, graph.calibrate(model, torch.cat([model.places, prior])))
     float32, int8 = Player(plain, "fp32").decode, Player(small, "int8").decode
     places = model.places.numpy()
     off_db = measure.rms_db(int8(places), float32(places))
@@ -185,18 +222,3 @@ def _scores(rows: list[measure.Row], precision: _Precision) -> dict[str, float]:
     for prefix, row in (("pca", rows[1]), ("model", rows[-1]), ("data", rows[0])):
         scores |= {f"{prefix}_{name}": value for name, value in vars(row).items() if name != "name"}
     return {name: round(value, 4) for name, value in scores.items() if np.isfinite(value)}
-
-
-def _golden_latents(trial: measure.Trial) -> Floats:
-    """Places, midpoints and prior draws, (16, 32)."""
-    middles, _ = trial.pairs()
-    return np.concatenate([trial.places[:6], middles[-5:], trial.prior[: _GOLDEN - 11]])
-
-
-def _moved(places: Floats, ways: dict[str, Floats], decode: Callable[[Floats], Floats]) -> str:
-    """How far one step along each direction moves its trait, in standard deviations of the atlas."""
-    before, after = motion.trait_values(places, decode(places)), {}
-    for name, way in ways.items():
-        after[name] = motion.trait_values(places, decode(places + way))[name]
-    parts = (f"{name} {float((after[name] - before[name]).mean() / before[name].std()):+.2f}" for name in ways)
-    return ", ".join(parts)

@@ -6,6 +6,7 @@ products in 16 bits and would saturate with eight (onnxruntime's documentation o
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,21 @@ from appliance.spectrum.codec import BINS, FLOOR_DB, Floats
 from appliance.studio.atlas import DETAIL_STEP_DB, LendingDecoder
 from appliance.studio.net import GAIN, LATENT, Block, Encoder
 
-__all__ = ["activation_scales", "decoder_onnx", "encoder_onnx"]
+__all__ = ["Calibration", "calibrate", "decoder_onnx", "encoder_onnx"]
 
 _OPSET = 17
 _WEIGHT_STEPS = 63
 _ACTIVATION_STEPS = 255
 # Nearly all of the decoder's weights are in these two, and what they read is never negative.
 _INT8_LAYERS = ("widen", "leave")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What an int8 layer reads: the step of its activations, and their second moments (in, in)."""
+
+    scale: float
+    moments: npt.NDArray[np.float64]
 
 
 class _Graph:
@@ -56,13 +65,13 @@ class _Graph:
         kept = self.add("Mul", self.add("Cast", whole, to=TensorProto.FLOAT), self.constant(steps))
         return self.add("Gemm", x, kept, self.constant(bias))
 
-    def linear_int8(self, x: str, weight: Floats, bias: Floats, scale: float) -> str:
-        """The same with whole numbers; ``x`` is at least 0 and ``scale`` is one of its 255 steps."""
+    def linear_int8(self, x: str, weight: Floats, bias: Floats, seen: Calibration) -> str:
+        """The same with whole numbers; ``x`` is at least 0."""
         steps = np.maximum(np.abs(weight).max(axis=1) / _WEIGHT_STEPS, 1e-9)  # (out,)
-        whole = np.round(weight / steps[:, np.newaxis])
-        quantised = self.add("QuantizeLinear", x, self.constant(scale), self.constant(0, np.uint8))
+        whole = _rounded(weight, steps, seen.moments)
+        quantised = self.add("QuantizeLinear", x, self.constant(seen.scale), self.constant(0, np.uint8))
         product = self.add("MatMulInteger", quantised, self.constant(whole.T, np.int8))
-        scaled = self.add("Mul", self.add("Cast", product, to=TensorProto.FLOAT), self.constant(steps * scale))
+        scaled = self.add("Mul", self.add("Cast", product, to=TensorProto.FLOAT), self.constant(steps * seen.scale))
         return self.add("Add", scaled, self.constant(bias))
 
     def finish(self, source: tuple[str, int], sink: tuple[str, int], result: str) -> bytes:
@@ -79,29 +88,32 @@ class _Graph:
         return bytes(model.SerializeToString(deterministic=True))
 
 
-def activation_scales(model: LendingDecoder, z: Tensor) -> dict[str, float]:
-    """Find the step of what each int8 layer reads that loses least over these latents (n, 32).
+def calibrate(model: LendingDecoder, z: Tensor) -> dict[str, Calibration]:
+    """See what each int8 layer reads over these latents (n, 32), and find the step that loses least of it.
 
     Cutting off the largest values costs less than coarse steps for all the others; how much to cut is tried.
     """
-    scales = {}
+    found = {}
     for name in _INT8_LAYERS:
         seen: list[Tensor] = []
         hook = getattr(model.decoder, name).register_forward_pre_hook(lambda _, x, seen=seen: seen.append(x[0]))
         with torch.no_grad():
             model.decoder(z)
         hook.remove()
-        top = float(seen[0].max())
+        inputs = _numpy(seen[0])  # (n, in)
 
-        def loss(scale: float, x: Tensor = seen[0]) -> float:
-            return float(((x / scale).round().clamp(0, _ACTIVATION_STEPS) * scale - x).square().mean())
+        def loss(scale: float, x: Floats = inputs) -> float:
+            return float(np.square(np.clip(np.round(x / scale), 0, _ACTIVATION_STEPS) * scale - x).mean())
 
-        scales[name] = min((top * share / _ACTIVATION_STEPS for share in np.linspace(0.3, 1.0, 29)), key=loss)
-    return scales
+        top = float(inputs.max())
+        scale = min((top * share / _ACTIVATION_STEPS for share in np.linspace(0.3, 1.0, 29)), key=loss)
+        wide = inputs.astype(np.float64)
+        found[name] = Calibration(scale, wide.T @ wide / len(wide))
+    return found
 
 
-def decoder_onnx(model: LendingDecoder, scales: dict[str, float] | None) -> bytes:
-    """Write the decoder, detail lending included; in int8 where ``scales`` are given, else in float32.
+def decoder_onnx(model: LendingDecoder, seen: dict[str, Calibration] | None) -> bytes:
+    """Write the decoder, detail lending included; in int8 where what its layers read was ``seen``, else in float32.
 
     Input ``z`` float32 (n, 32), output ``spectrum`` float32 (n, 1233) in 0..1. The detail is kept as int8 in
     both.
@@ -112,15 +124,15 @@ def decoder_onnx(model: LendingDecoder, scales: dict[str, float] | None) -> byte
     widen = _layer(network.widen)
     weight, bias = _layer(network.leave)
     leave = weight * GAIN, bias * GAIN + _numpy(network.centre)
-    small = graph.linear_kept if scales else graph.linear
+    small = graph.linear_kept if seen else graph.linear
     hidden = small("z", *_layer(network.enter))
     for block in network.blocks:
         if isinstance(block, Block):
             hidden = _block(graph, hidden, block, small)
     hidden = graph.add("Relu", hidden)
-    if scales:
-        hidden = graph.add("Relu", graph.linear_int8(hidden, *widen, scales["widen"]))
-        smooth = graph.linear_int8(hidden, *leave, scales["leave"])
+    if seen:
+        hidden = graph.add("Relu", graph.linear_int8(hidden, *widen, seen["widen"]))
+        smooth = graph.linear_int8(hidden, *leave, seen["leave"])
     else:
         smooth = graph.linear(graph.add("Relu", graph.linear(hidden, *widen)), *leave)
     total = graph.add("Add", smooth, _lent(graph, model))
@@ -187,6 +199,23 @@ def _gelu(graph: _Graph, x: str) -> str:
     half = graph.add("Mul", x, graph.constant(0.5))
     bell = graph.add("Erf", graph.add("Mul", x, graph.constant(np.sqrt(0.5))))
     return graph.add("Mul", half, graph.add("Add", bell, graph.constant(1.0)))
+
+
+def _rounded(weight: Floats, steps: Floats, moments: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Round weights (out, in) to whole steps one input at a time, each error made good by those still to come.
+
+    E. Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers" (2022),
+    equations 2 and 3 with the Cholesky form of its algorithm 1. Halves the error of plain rounding here.
+    """
+    left = weight.astype(np.float64)
+    damped = moments + 0.01 * moments.trace() / len(moments) * np.eye(len(moments))
+    factor = np.linalg.cholesky(np.linalg.inv(damped)).T
+    whole = np.zeros_like(left)
+    for column in range(left.shape[1]):
+        whole[:, column] = np.clip(np.round(left[:, column] / steps), -_WEIGHT_STEPS, _WEIGHT_STEPS)
+        error = (left[:, column] - whole[:, column] * steps) / factor[column, column]
+        left[:, column:] -= error[:, np.newaxis] * factor[column, column:]
+    return whole
 
 
 def _layer(layer: nn.Linear) -> tuple[Floats, Floats]:

@@ -35,7 +35,7 @@ class Trial:
     wiggled : (w, 32) float32
         On the wiggler's circles around places.
     prior : (q, 32) float32
-        Draws from a normal distribution as wide as the atlas.
+        Draws from a normal distribution as wide as the atlas, around the origin.
     """
 
     held_out: Floats

@@ -29,23 +29,21 @@ def test_float32_is_torch(model: LendingDecoder, latents: np.ndarray) -> None:
 
 
 def test_int8_is_near_float32_and_smaller(model: LendingDecoder, latents: np.ndarray) -> None:
-    plain, small = (
-        graph.decoder_onnx(model, scales) for scales in (None, graph.activation_scales(model, model.places))
-    )
+    plain, small = (graph.decoder_onnx(model, seen) for seen in (None, graph.calibrate(model, model.places)))
     off_db = (Player(small).decode(latents) - Player(plain).decode(latents)) * 96.0
     assert 0.0 < np.sqrt(np.mean(off_db**2)) < 0.5
     assert len(small) < len(plain)
 
 
 def test_a_row_does_not_depend_on_the_rows_beside_it(model: LendingDecoder, latents: np.ndarray) -> None:
-    player = Player(graph.decoder_onnx(model, graph.activation_scales(model, model.places)))
+    player = Player(graph.decoder_onnx(model, graph.calibrate(model, model.places)))
     together = player.decode(latents)
     for row in (0, 20, 50):
         assert np.abs(player.decode(latents[row : row + 1]) - together[row : row + 1]).max() * 96.0 < 0.01
 
 
 def test_whole_numbers_fit_sixteen_bit_sums(model: LendingDecoder) -> None:
-    content = onnx.load_from_string(graph.decoder_onnx(model, graph.activation_scales(model, model.places)))
+    content = onnx.load_from_string(graph.decoder_onnx(model, graph.calibrate(model, model.places)))
     multiplied = {node.input[1] for node in content.graph.node if node.op_type == "MatMulInteger"}
     weights = [onnx.numpy_helper.to_array(c) for c in content.graph.initializer if c.name in multiplied]
     assert len(weights) == 2
