@@ -35,6 +35,8 @@ Doubles = npt.NDArray[np.float64]
 _SILENT_POWER = 1e-9
 _SEGMENT_HOPS = 16
 _ENVELOPES_PER_HOP = 32
+_UNHEARD_MODULATION = 0.01
+_FAINT = 1e-6
 _SEAM_REACH = 2
 _SEAM_DRAWS = 200
 _HOLE_DB = -30.0
@@ -52,10 +54,13 @@ _CLICK_BLOCK_S = 0.01
 def modulation_line_db(audio: Floats, rate: int, hop_s: float) -> float:
     """How far pulsing at the hop rate, or at twice it, stands out of the sound's own fluctuation, in dB.
 
-    Power envelopes of the octaves from 63 Hz and of the whole, each divided by its mean; their modulation spectra
-    (Welch's method, Hann segments of 16 hops, half overlapped); there the line over the median from half a hop rate
-    below it to half above, averaged over bands and channels. A line is as wide as its segment, so the figure does
-    not grow with the length of the sound.
+    Power envelopes of the octaves from 63 Hz (but for those 60 dB down) and of the whole, each divided by its mean;
+    their modulation spectra (Welch's method, Hann segments of 16 hops, half overlapped, the median over them: a pulse
+    goes on, a single swell does not); there the line over the median from half a hop rate below it to half above,
+    averaged over bands and channels. A line is as wide as its segment, so the figure does not grow with the length of
+    the sound. Where hardly anything fluctuates any trace would stand out; the surroundings count as no less than a line
+    of 1 % modulation, which nobody hears at such rates (Fastl and Zwicker, "Psychoacoustics", 3rd ed., 2007, section
+    10.2), so that a pulse of 2 % alone reads 6 dB.
 
     A modulation spectrum per octave: Houtgast and Steeneken, "A review of the MTF concept in room acoustics", JASA
     77 (1985). Raises ValueError for less than 32 hops of sound, or for silence.
@@ -68,12 +73,14 @@ def modulation_line_db(audio: Floats, rate: int, hop_s: float) -> float:
     level = envelope.mean(axis=0)
     if level.max() < _SILENT_POWER:
         raise ValueError("there is no modulation spectrum of silence")
-    heard = level > _SILENT_POWER
-    _, density = signal.welch(envelope[:, heard] / level[heard], nperseg=segment, axis=0)
+    heard = level > max(_SILENT_POWER, _FAINT * level.max())
+    _, density = signal.welch(envelope[:, heard] / level[heard], nperseg=segment, axis=0, average="median")
+    # The height of a line in a Hann-windowed spectrum, whose noise bandwidth is 1.5 bins; power swings twice as far.
+    unheard = (2.0 * _UNHEARD_MODULATION) ** 2 / 2.0 * segment / 1.5
     lines = []
     for line in (_SEGMENT_HOPS, 2 * _SEGMENT_HOPS):
         around = [line + offset for offset in range(-8, 9) if abs(offset) > 2]
-        lines.append(float(np.mean(density[line] / np.median(density[around], axis=0))))
+        lines.append(float(np.mean(density[line] / np.maximum(np.median(density[around], axis=0), unheard))))
     return 10.0 * float(np.log10(max(lines)))
 
 

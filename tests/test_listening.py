@@ -82,6 +82,14 @@ def test_a_pulse_at_another_rate_is_no_modulation_line() -> None:
     assert modulation_line_db(pulsing, RATE, 1.0) < 2.0
 
 
+@pytest.mark.parametrize(("depth", "least", "most"), [(0.0, -10.0, 2.0), (0.02, 5.0, 7.5), (0.05, 12.0, 16.0)])
+def test_on_a_pure_tone_what_can_be_heard_counts(depth: float, least: float, most: float) -> None:
+    time = seconds_of(np.zeros((40 * RATE, 1)))
+    tone = 0.1 * np.sin(2.0 * np.pi * 500.0 * time) * (1.0 + depth * np.cos(2.0 * np.pi * time))
+
+    assert least < modulation_line_db(tone.astype(np.float32), RATE, 1.0) < most
+
+
 def test_a_modulation_spectrum_needs_enough_sound() -> None:
     with pytest.raises(ValueError, match="at least 32 hops"):
         modulation_line_db(rain(20.0), RATE, 1.0)
