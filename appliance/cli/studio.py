@@ -1,6 +1,9 @@
 """``latent studio``: gather a corpus, train a model, export it as a ``.latent`` file."""
 
+import contextlib
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -66,11 +69,14 @@ def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int |
     Example:
       latent studio train --epochs 80
     """
-    step = _torch_step("train", threads)
+    with _torch_wanted():
+        from appliance.studio import train as step
     from appliance.studio.gather import load
 
+    step.use_threads(threads or os.cpu_count() or 1)
     sounds = load(corpus)
-    settings = step.TrainSettings(seed=seed, **({"epochs": epochs} if epochs else {}))
+    settings = step.TrainSettings(seed=seed)
+    settings = replace(settings, epochs=epochs or settings.epochs)
     best = step.train(sounds, out, settings, lambda progress: click.echo(str(progress)))
     click.echo(step.verdict(sounds, best))
 
@@ -89,23 +95,20 @@ def export(out: Path, corpus: Path, checkpoint: Path, places: int | None, licenc
     Example:
       latent studio export models/mine.latent
     """
-    step = _torch_step("export", None)
-    from appliance.studio import atlas
+    with _torch_wanted():
+        from appliance.studio import export as step
     from appliance.studio.gather import load
     from appliance.studio.train import load as load_checkpoint
 
-    chosen = atlas.AtlasSettings(**({"places": places} if places else {}))
-    settings = step.ExportSettings(name=out.stem, licence=licence, author=author, atlas=chosen)
+    settings = step.ExportSettings(name=out.stem, licence=licence, author=author)
+    settings = replace(settings, atlas=replace(settings.atlas, places=places or settings.atlas.places))
     click.echo(step.export(load(corpus), load_checkpoint(checkpoint), out, settings).card)
 
 
-def _torch_step(name: str, threads: int | None):  # type: ignore[no-untyped-def]
-    """Import a step that needs torch; raises StudioError where torch is missing."""
-    import importlib
-
+@contextlib.contextmanager
+def _torch_wanted() -> Iterator[None]:
+    """Turn the absence of torch or onnx into a sentence; without the extra, the rest of the program has neither."""
     try:
-        import torch
-    except ImportError as error:
-        raise StudioError("torch is missing; install it with 'pip install latent-appliance[studio]'") from error
-    torch.set_num_threads(threads or os.cpu_count() or 1)
-    return importlib.import_module(f"appliance.studio.{name}")
+        yield
+    except ModuleNotFoundError as error:
+        raise StudioError(f"{error.name} is missing; install it with 'pip install latent-appliance[studio]'") from error

@@ -31,9 +31,9 @@ Soundfont: FluidR3_GM, MIT licence. Copyright (c) 2000-2002, 2008 Frank Wen; Cop
 
 $table
 
-*Held out*: clips of the held-out instruments. *Recordings*: the steady stretches of Debian's `sonic-pi-samples`, an
-independent test set that was never trained or tuned on. *Between*: half way between two places, against both sounds
-at once (powers added). *Wiggled*: on the wiggler's circles around places. *Prior*: draws from a normal distribution
+*Held out*: $tested clips of the held-out instruments. *Recordings*: the $stretches steady stretches of Debian's
+`sonic-pi-samples`, an independent test set that was never trained or tuned on. *Between*: half way between two
+places, against both sounds at once (powers added). *Wiggled*: on the wiggler's circles around places. *Prior*: draws from a normal distribution
 as wide as the atlas. *Peaks over median*: how far the 12 highest spectral peaks stand over what surrounds them; a
 drone without peaks is noise. PCA has 32 components and was fitted on the same training set.
 
@@ -64,6 +64,7 @@ def write(corpus: GatherSettings, facts: Mapping[str, str]) -> str:
         facts,
         clips=f"{corpus.train:,}",
         seed=corpus.seed,
+        tested=f"{corpus.held_out:,}",
         loudness=f"{corpus.loudness_lufs:.0f}",
         train=names(TRAIN),
         tune=names(TUNE),

@@ -106,7 +106,7 @@ def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: Ex
     )
     listener = graph.encoder_onnx(checkpoint.encoder)
     rows = _rows(corpus, checkpoint, trial, Listener(listener).encode, precision)
-    text = card.write(corpus.settings, _facts(settings, rows, precision, moves, places))
+    text = card.write(corpus.settings, _facts(settings, trial, rows, precision, moves))
     middles, _ = trial.pairs()
     golden = np.concatenate([trial.places[:6], middles[-5:], prior[:5]])
     parts = bundle.Parts(
@@ -137,22 +137,23 @@ def _motion(
 
 def _facts(
     settings: ExportSettings,
+    trial: measure.Trial,
     rows: list[measure.Row],
     precision: _Precision,
     moves: _Motion,
-    places: torch.Tensor,
 ) -> dict[str, str]:
     """What the card says that only this run knows."""
     radius = moves.speed * 30.0 / (2.0 * np.pi) * float(np.sqrt((moves.scale**2).mean()))
     return {
         "name": settings.name,
         "licence": settings.licence,
-        "places": f"{len(places):,}",
+        "places": f"{len(trial.places):,}",
+        "stretches": str(len(trial.recordings)),
         "table": measure.table(rows),
         "precision": precision.sentence,
         "speed": f"{moves.speed:.3f}",
         "radius": f"{radius:.2f}",
-        "nearest": f"{atlas.nearest_median(places):.2f}",
+        "nearest": f"{atlas.nearest_median(torch.from_numpy(trial.places)):.2f}",
         "moved": ", ".join(f"{name} {step:+.2f}" for name, step in moves.steps.items()),
     }
 

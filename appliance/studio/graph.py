@@ -49,11 +49,14 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype=dtype), name))
         return name
 
-    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
-        """Add a node; gives the name of its (last) output."""
+    def add(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """Add a node with one output; gives its name."""
+        return self.add_many(1, kind, *inputs, **attributes)[0]
+
+    def add_many(self, outputs: int, kind: str, *inputs: str, **attributes: Any) -> list[str]:
         names = [f"{kind}{len(self.nodes)}_{index}" for index in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
-        return names[-1]
+        return names
 
     def linear(self, x: str, weight: Floats, bias: Floats) -> str:
         return self.add("Gemm", x, self.constant(weight.T), self.constant(bias))
@@ -119,7 +122,6 @@ def decoder_onnx(model: LendingDecoder, seen: dict[str, Calibration] | None) -> 
     both.
     """
     graph = _Graph()
-
     network = model.decoder
     widen = _layer(network.widen)
     weight, bias = _layer(network.leave)
@@ -173,12 +175,12 @@ def _block(graph: _Graph, x: str, block: Block, linear: Callable[[str, Floats, F
 def _lent(graph: _Graph, model: LendingDecoder) -> str:
     """What `LendingDecoder.forward` adds to the network's output, (n, 1233)."""
     places, settings = _numpy(model.places), model.settings
-    cross = graph.add("MatMul", "z", graph.constant(-2.0 * places.T))
-    own = graph.add("ReduceSumSquare", "z", axes=[1], keepdims=1)
-    squared = graph.add("Add", graph.add("Add", cross, graph.constant((places**2).sum(axis=1))), own)
+    # The square of z itself is the same for all places, so it is added only to those that are left.
+    cross = graph.linear("z", -2.0 * places, (places**2).sum(axis=1))
     count = graph.constant([settings.neighbours], np.int64)
-    index = graph.add("TopK", squared, count, outputs=2, axis=1, largest=0, sorted=1)
-    near = graph.add("Max", index.removesuffix("_1") + "_0", graph.constant(0.0))
+    left, index = graph.add_many(2, "TopK", cross, count, axis=1, largest=0, sorted=1)
+    own = graph.add("ReduceSumSquare", "z", axes=[1], keepdims=1)
+    near = graph.add("Max", graph.add("Add", left, own), graph.constant(0.0))
     first, last, rows, end = (graph.constant([value], np.int64) for value in (0, -1, 1, 2**31))
     nearest_squared = graph.add("Slice", near, first, rows, rows)
     softened = graph.add("Add", near, graph.constant(1e-2))

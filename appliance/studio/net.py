@@ -13,7 +13,19 @@ from torch.nn import functional
 
 from appliance.spectrum.codec import BINS, FLOOR_DB
 
-__all__ = ["GAIN", "LATENT", "Block", "Decoder", "Encoder", "Shape", "augment", "contrast_db", "mix_power", "roll"]
+__all__ = [
+    "GAIN",
+    "LATENT",
+    "Block",
+    "Decoder",
+    "Encoder",
+    "Shape",
+    "augment",
+    "band_levels_db",
+    "contrast_db",
+    "mix_power",
+    "roll",
+]
 
 LATENT = 32
 # Outputs are learned in units of 24 dB, about what they vary by.
@@ -116,6 +128,13 @@ def contrast_db(spectra: Tensor) -> Tensor:
     fourth = torch.relu(spectra - around).mul(-FLOOR_DB).square().square()
     blocks = fourth[:, : 60 * (BINS // 60)].reshape(len(spectra), -1, 60).mean(dim=2)  # (n, 20)
     return ((blocks[:, :-1] + blocks[:, 1:]) / 2.0 + 1e-3).pow(0.25)
+
+
+def band_levels_db(spectra: Tensor) -> Tensor:
+    """Power of each half octave and of the whole, in dB over the floor, (n, 1233) -> (n, 21)."""
+    power = torch.exp2(spectra * _OCTAVES)
+    bands = power[:, : 60 * (BINS // 60)].reshape(len(spectra), -1, 60).sum(dim=2)  # (n, 20)
+    return 10.0 * torch.log10(torch.cat([bands, power.sum(dim=1, keepdim=True)], dim=1))
 
 
 def roll(spectra: Tensor, bins: Tensor) -> Tensor:

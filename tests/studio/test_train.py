@@ -20,7 +20,7 @@ def test_training_lowers_the_error_and_repeats(
     assert again.tune_rms_db == checkpoint.tune_rms_db
     told: list[train.Progress] = []
     longer = train.train(corpus, tmp_path / "longer.pt", replace(settings, epochs=60), told.append)
-    assert longer.tune_rms_db < checkpoint.tune_rms_db - 1.0
+    assert longer.tune_rms_db < checkpoint.tune_rms_db - 0.5
     assert [progress.epoch for progress in told] == list(range(1, 61))
     assert longer.tune_rms_db == min(progress.tune_rms_db for progress in told)
 
