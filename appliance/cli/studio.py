@@ -111,4 +111,4 @@ def _torch_wanted() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise StudioError(f"{error.name} is missing; install it with 'pip install latent-appliance[studio]'") from error
+        raise StudioError(f"{error.name} is missing; install it with 'pip install .[studio]'.") from error

@@ -142,7 +142,7 @@ def choose(corpus: Corpus, encoder: Encoder, settings: AtlasSettings) -> tuple[T
     rows = np.flatnonzero(musical(corpus) & (corpus.split == 0))
     if len(rows) < settings.places:
         raise StudioError(
-            f"the corpus has {len(rows)} clips fit for the atlas and {settings.places} places are wanted; gather more"
+            f"The corpus has {len(rows)} clips fit for the atlas and {settings.places} places are wanted; gather more."
         )
     spectra = torch.from_numpy(corpus.spectra[rows].astype(np.float32))
     with torch.no_grad():

@@ -33,9 +33,9 @@ $table
 
 *Held out*: $tested clips of the held-out instruments. *Recordings*: the $stretches steady stretches of Debian's
 `sonic-pi-samples`, an independent test set that was never trained or tuned on. *Between*: half way between two
-places, against both sounds at once (powers added). *Wiggled*: on the wiggler's circles around places. *Prior*: draws from a normal distribution
-as wide as the atlas. *Peaks over median*: how far the 12 highest spectral peaks stand over what surrounds them; a
-drone without peaks is noise. PCA has 32 components and was fitted on the same training set.
+places, against both sounds at once (powers added). *Wiggled*: on the wiggler's circles around places. *Prior*: draws
+from a normal distribution as wide as the atlas. *Peaks over median*: how far the 12 highest spectral peaks stand over
+what surrounds them; a drone without peaks is noise. PCA has 32 components and was fitted on the same training set.
 
 $precision
 

@@ -88,7 +88,7 @@ def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: Ex
         If the bundle cannot be written.
     """
     if not len(corpus.rows("held_out")):
-        raise StudioError("the corpus has no held-out clips to score the model on; gather some")
+        raise StudioError("The corpus has no held-out clips to score the model on; gather some.")
     places, spectra = atlas.choose(corpus, checkpoint.encoder, settings.atlas)
     model = atlas.LendingDecoder(checkpoint.decoder, places, spectra, settings.atlas)
     axes, scale = motion.principal_axes(places.numpy())

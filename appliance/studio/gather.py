@@ -137,9 +137,9 @@ def load(path: Path) -> Corpus:
             arrays = {name: archive[name] for name in archive.files if name != "settings"}
             return Corpus(**arrays, settings=GatherSettings(**json.loads(str(archive["settings"]))))
     except FileNotFoundError as error:
-        raise StudioError(f"there is no corpus at {path}; make one with 'latent studio gather'") from error
+        raise StudioError(f"There is no corpus at {path}; make one with 'latent studio gather'.") from error
     except (OSError, EOFError, zipfile.BadZipFile, AttributeError, ValueError, KeyError, TypeError) as error:
-        raise StudioError(f"{path} is not a corpus of this version; make one with 'latent studio gather'") from error
+        raise StudioError(f"{path} is not a corpus of this version; make one with 'latent studio gather'.") from error
 
 
 def _render_chunk(order: tuple[GatherSettings, str, int, int]) -> dict[str, npt.NDArray[Any]]:

@@ -21,10 +21,10 @@ def require(soundfont: str) -> None:
         import fluidsynth  # noqa: F401
     except ImportError as error:
         raise StudioError(
-            "FluidSynth is missing; install it with 'apt install fluidsynth' and 'pip install latent-appliance[studio]'"
+            "FluidSynth is missing; install it with 'apt install fluidsynth' and 'pip install .[studio]'."
         ) from error
     if not Path(soundfont).is_file():
-        raise StudioError(f"there is no soundfont at {soundfont}; try 'apt install fluid-soundfont-gm'")
+        raise StudioError(f"There is no soundfont at {soundfont}; try 'apt install fluid-soundfont-gm'.")
 
 
 class Renderer:
@@ -38,7 +38,7 @@ class Renderer:
         self._font = self._synth.sfload(soundfont)
         if self._font < 0:
             self._synth.delete()
-            raise StudioError(f"{soundfont} is not a soundfont; install one with 'apt install fluid-soundfont-gm'")
+            raise StudioError(f"{soundfont} is not a soundfont; install one with 'apt install fluid-soundfont-gm'.")
 
     def __enter__(self) -> Self:
         return self

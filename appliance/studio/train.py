@@ -131,7 +131,7 @@ def train(corpus: Corpus, out: Path, settings: TrainSettings, tell: Callable[[Pr
     """
     spectra, tune = torch.from_numpy(corpus.of("train")), torch.from_numpy(corpus.of("tune"))
     if len(spectra) < _FEWEST or not len(tune):
-        raise StudioError(f"the corpus is too small; gather at least {_FEWEST} training clips and some tuning clips")
+        raise StudioError(f"The corpus is too small; gather at least {_FEWEST} training clips and some tuning clips.")
     torch.manual_seed(settings.seed)
     rng = torch.Generator().manual_seed(settings.seed)
     centre = spectra.mean(dim=0)  # (1233,)
@@ -255,9 +255,11 @@ def load(path: Path) -> Checkpoint:
         encoder.load_state_dict(content["encoder"])
         decoder.load_state_dict(content["decoder"])
     except FileNotFoundError as error:
-        raise StudioError(f"there is no checkpoint at {path}; make one with 'latent studio train'") from error
+        raise StudioError(f"There is no checkpoint at {path}; make one with 'latent studio train'.") from error
     except (OSError, EOFError, pickle.UnpicklingError, LookupError, TypeError, RuntimeError, ValueError) as error:
-        raise StudioError(f"{path} is not a checkpoint of this version; make one with 'latent studio train'") from error
+        raise StudioError(
+            f"{path} is not a checkpoint of this version; make one with 'latent studio train'."
+        ) from error
     encoder.eval()
     decoder.eval()
     return Checkpoint(encoder, decoder, settings, content["corpus"], content["tune_rms_db"])

@@ -86,5 +86,5 @@ def test_what_is_no_corpus_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StudioError, match="latent studio gather"):
         gather.load(path)
-    with pytest.raises(StudioError, match="there is no corpus"):
+    with pytest.raises(StudioError, match="There is no corpus"):
         gather.load(tmp_path / "absent.npz")

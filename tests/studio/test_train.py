@@ -74,5 +74,5 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> Non
     path.write_bytes(content)
     with pytest.raises(StudioError, match="latent studio train"):
         train.load(path)
-    with pytest.raises(StudioError, match="there is no checkpoint"):
+    with pytest.raises(StudioError, match="There is no checkpoint"):
         train.load(tmp_path / "absent.pt")
