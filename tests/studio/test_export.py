@@ -1,6 +1,8 @@
 """From nothing to a model that plays, through the command line."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,13 @@ def test_gather_train_and_export_make_a_model_that_plays(tmp_path: Path) -> None
 def test_help_of_every_step_has_an_example() -> None:
     for arguments in ((), ("gather",), ("train",), ("export",)):
         assert "Example:" in _run(*arguments, "--help")
+
+
+def test_without_torch_a_sentence_says_what_to_install() -> None:
+    line = "import sys; sys.modules['torch'] = None; from appliance.cli.main import main; main(['studio', 'train'])"
+    done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "latent: torch is missing; install it with 'pip install .[studio]'.\n"
 
 
 def test_no_held_out_clips_no_score(corpus: Corpus, checkpoint: train.Checkpoint, tmp_path: Path) -> None:

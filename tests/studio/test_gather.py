@@ -1,5 +1,6 @@
 """Rendering with the real FluidSynth and the real soundfont."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,6 +72,12 @@ def test_a_missing_soundfont_names_the_package(tmp_path: Path) -> None:
     settings = GatherSettings(train=1, soundfont=str(tmp_path / "none.sf2"))
     with pytest.raises(StudioError, match="apt install fluid-soundfont-gm"):
         gather.gather(tmp_path / "out.npz", settings, 1, lambda done, of: None)
+
+
+def test_a_missing_fluidsynth_names_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fluidsynth", None)
+    with pytest.raises(StudioError, match="apt install fluidsynth"):
+        gather.gather(tmp_path / "out.npz", GatherSettings(train=1), 1, lambda done, of: None)
 
 
 def test_what_is_no_soundfont_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
