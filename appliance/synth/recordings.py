@@ -39,9 +39,7 @@ _MOST_CHANNELS = 16
 _SPECTRUM_CLIPS = 12
 
 
-def prepare(
-    folder: Path, rate: int, channels: int, cache: Path, skipped: Callable[[str], None]
-) -> tuple[Bed, ...]:
+def prepare(folder: Path, rate: int, channels: int, cache: Path, skipped: Callable[[str], None]) -> tuple[Bed, ...]:
     """Make beds of all recordings in a folder (not of those in folders within it).
 
     Parameters

@@ -123,7 +123,7 @@ class Voice:
             np.add(signals[0], signals[1], out=out[:, 0])
             np.subtract(signals[0], signals[1], out=out[:, 1])
         else:
-            np.matmul(signals.T, self._contrasts.T, out=out)
+            out[:] = (self._contrasts @ signals).T
 
     def _add_noise(self, lines: Complexes, noise: Floats, texture: Texture) -> None:
         """Write one clip's middle and side noise, (channels, lines)."""
