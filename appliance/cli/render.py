@@ -14,6 +14,8 @@ from appliance.mood import QUANTITIES, Mood
 __all__ = ["render"]
 
 _SEED_BITS = 32
+# To get there, every piece on the way is composed: a month takes some minutes.
+_LATEST_START_S = 2_592_000
 
 
 @click.command()
@@ -21,7 +23,7 @@ _SEED_BITS = 32
 @click.option("--seconds", type=float, help="Length in seconds; a minute unless told.")
 @click.option("--minutes", type=float, help="Length in minutes.")
 @click.option("--start", type=float, default=0.0, show_default=True, help="Leave out this many seconds first.")
-@click.option("--piece", type=click.IntRange(0, 1_000_000), default=0, show_default=True, help="Begin with this piece.")
+@click.option("--piece", type=click.IntRange(0, 9_999), default=0, show_default=True, help="Begin with this piece.")
 @click.option(
     "--seed", type=click.IntRange(0, (1 << 63) - 1), help="The same seed gives the same music; new if absent."
 )
@@ -58,8 +60,8 @@ def render(
     Example: latent render night.flac --minutes 10 --seed 7 --mood pitch=-0.5 --plot
     """
     length_s = _length_s(seconds, minutes)
-    if start < 0.0:
-        raise UsageError(f"--start takes seconds from 0, not {start:g}.")
+    if not 0.0 <= start <= _LATEST_START_S:
+        raise UsageError(f"--start takes seconds from 0 to {_LATEST_START_S} (30 days), not {start:g}.")
     mood = Mood.parse(moods)
     if out.suffix.lower() not in (".wav", ".flac"):
         raise UsageError(f"{out} must end in .wav or .flac.")

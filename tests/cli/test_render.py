@@ -80,6 +80,7 @@ def test_mood_rate_and_channels(latent, tmp_path):
         (["--seconds", "1e-9"], "above 0", 2),
         (["--seconds", "1", "--minutes", "1"], "not both", 2),
         (["--start", "-3"], "seconds from 0", 2),
+        (["--start", "1e12"], "30 days", 2),
         (["--model", "nowhere.latent"], "nowhere.latent", 1),
         (["--model", "defualt"], "default", 1),
     ],
