@@ -64,7 +64,7 @@ class Texture:
 
 @dataclass(frozen=True)
 class Clips:
-    """A clip as middle and sides, (channels, hop_frames) each: its head goes over the tail of the one before."""
+    """A clip as middle and sides, (channels, hop_frames) each, before its fades."""
 
     head: Floats
     tail: Floats
@@ -109,14 +109,14 @@ class Voice:
         self._add_partials(partials, pair)
         sound = fft.irfft(self._spectra, n=self.grid.frames, overwrite_x=True)
         halves = sound.reshape(PAIR, self.channels, 2, self.hop_frames)
-        halves[:, :, 0] *= self._fade_in
-        halves[:, :, 1] *= self._fade_out
         first, second = (Clips(half[:, 0], half[:, 1]) for half in halves)
         return first, second
 
     def join(self, before: Clips | None, now: Clips, out: Floats) -> None:
-        """Overlap the tail of one clip with the head of the next and write the channels, (hop_frames, channels)."""
-        signals = now.head if before is None else before.tail + now.head
+        """Fade from the tail of one clip to the head of the next and write the channels, (hop_frames, channels)."""
+        signals = now.head * self._fade_in
+        if before is not None:
+            signals += before.tail * self._fade_out
         if self.channels == 1:
             out[:, 0] = signals[0]
         elif self.channels == 2:
