@@ -1,9 +1,13 @@
-"""Where things are kept: systemd's folders where it gives them, else the XDG folders of the user."""
+"""Where things are kept (systemd's folders where it gives them, else the XDG folders of the user), and safely so."""
 
+import contextlib
 import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
-__all__ = ["cache_folder", "configuration_folder", "state_folder"]
+__all__ = ["cache_folder", "configuration_folder", "state_folder", "write_whole"]
 
 
 def _folder(systemd: str, xdg: str, fallback: str) -> Path:
@@ -27,3 +31,36 @@ def cache_folder() -> Path:
 def configuration_folder() -> Path:
     """Where ``latent.toml`` is looked for."""
     return _folder("CONFIGURATION_DIRECTORY", "XDG_CONFIG_HOME", ".config")
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that a power cut leaves the old one or the new one, never half of one.
+
+    Parameters
+    ----------
+    write : callable
+        Given a file to write to; what it raises is passed on, and nothing changes.
+
+    Raises
+    ------
+    OSError
+        If the folder or the disk refuses.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fchmod(handle, 0o644)
+            os.fsync(handle)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+    # The new name is safe only once the folder is, too.
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

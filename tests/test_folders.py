@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from appliance.folders import cache_folder, configuration_folder, state_folder
+import pytest
+
+from appliance.folders import cache_folder, configuration_folder, state_folder, write_whole
 
 
 def test_systemd_comes_before_xdg_before_home(monkeypatch):
@@ -19,3 +21,19 @@ def test_cache_and_configuration(monkeypatch):
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", "/etc/latent")
     assert cache_folder() == Path("/var/cache/latent")
     assert configuration_folder() == Path("/etc/latent")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "kept"
+    write_whole(path, lambda file: file.write(b"old"))
+
+    def fail(file):
+        file.write(b"ne")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, fail)
+    assert path.read_bytes() == b"old"
+    write_whole(path, lambda file: file.write(b"new"))
+    assert path.read_bytes() == b"new"
+    assert [each.name for each in tmp_path.iterdir()] == ["kept"]

@@ -12,12 +12,9 @@ The file comes from elsewhere, so nothing in it is believed before it was checke
 to disk, and no number in a header decides how much memory is taken.
 """
 
-import contextlib
 import hashlib
 import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,6 +23,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from appliance.errors import ModelError
+from appliance.folders import write_whole
 from appliance.model import archive
 from appliance.model.manifest import FORMAT, LATENT_SIZE, Manifest, Member, SpectrumLayout, Statistics
 from appliance.spectrum.codec import BINS, Floats
@@ -118,7 +116,7 @@ def write(path: Path, manifest: Manifest, parts: Parts) -> Bundle:
     bundle = _open(path, data)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data)
+        write_whole(path, lambda file: file.write(data))
     except OSError as error:
         raise ModelError(
             f"{path} could not be written ({error.strerror}); choose a folder you may write to with room in it."
@@ -245,24 +243,3 @@ def _unpack(members: dict[str, bytes]) -> Parts:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put the bytes at the path so that a power cut leaves the old file or the new one, never half of one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(handle, 0o644)
-            os.fsync(handle)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

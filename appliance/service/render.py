@@ -79,7 +79,7 @@ def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[
     fade_frames = min(total, round(excerpt.fade_out_s * timeline.rate))
     sound = _Excerpted(timeline, excerpt)
     meter = Meter(timeline.rate, timeline.channels)
-    written, complete = 0, False
+    written, complete = 0, True
     with _open(path, timeline, total) as file:
         try:
             for block in sound:
@@ -90,9 +90,8 @@ def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[
                 progress(written / timeline.rate)
                 if written >= total:
                     break
-            complete = True
         except KeyboardInterrupt:
-            pass
+            complete = False
         except (OSError, soundfile.SoundFileError) as error:
             raise AudioFileError(f"Writing {path} failed after {written / timeline.rate:.0f} s: {error}.") from error
     seconds = written / timeline.rate

@@ -7,18 +7,17 @@ seam either.
 
 import hashlib
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 from scipy import fft
 
 from appliance.errors import AudioFileError
+from appliance.folders import write_whole
 from appliance.spectrum.codec import BINS, Floats, analyse, from_power, power
 from appliance.synth.beds import Bed
 from appliance.synth.loudness import Meter
@@ -107,8 +106,8 @@ class _Store:
         bed = Bed(path.stem, loop, _spectrum(loop, self._rate), RECORDING_LUFS)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write(self._folder / f"{key}.spectrum.npy", bed.spectrum)
-            _write(self._folder / f"{key}.npy", loop)
+            write_whole(self._folder / f"{key}.spectrum.npy", partial(np.save, arr=bed.spectrum))
+            write_whole(self._folder / f"{key}.npy", partial(np.save, arr=loop))
         except OSError:
             if not self._told:
                 self._tell(
@@ -252,21 +251,3 @@ def _spectrum(loop: Floats, rate: int) -> Floats:
     clip = min(2 * rate, len(loop))
     starts = np.linspace(0, len(loop) - clip, _SPECTRUM_CLIPS).astype(int)
     return from_power(np.mean([power(analyse(loop[start : start + clip], rate)) for start in starts], axis=0))
-
-
-def _write(path: Path, values: npt.NDArray[np.float32]) -> None:
-    """Save an array so that after a power cut the file is whole or not there. Raises OSError."""
-    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
-        try:
-            np.save(file, values)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

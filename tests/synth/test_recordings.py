@@ -272,7 +272,7 @@ def test_a_full_disk_leaves_no_half_file(folder, cache, monkeypatch):
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(recordings.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     told = []
     (bed,) = prepare(folder, RATE, 2, cache, told.append)
     assert len(bed.loop) > RATE
