@@ -1,30 +1,28 @@
 """The timeline: score, model and synth as one pure function, ``step(cursor, mood) -> (cursor', hop)``."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from appliance.engine.cursor import Cursor, Frame, Passage
+from appliance.engine.renderer import Renderer
 from appliance.model.bundle import Bundle
 from appliance.model.decoder import open_decoder
-from appliance.mood import QUANTITIES, Mood
+from appliance.mood import Mood
 from appliance.score.path import Moment, Sound, moment
 from appliance.score.piece import compose
 from appliance.score.space import Space
-from appliance.spectrum.codec import BINS, Floats, power, transpose
-from appliance.spectrum.traits import k_weighting
+from appliance.spectrum.codec import Floats
 from appliance.synth.beds import Beds
 from appliance.synth.master import Limiter
-from appliance.synth.voice import Clips, Texture, Voice
+from appliance.synth.voice import Voice
 
 __all__ = ["Timeline", "space_of"]
 
 # Pieces overlap by this long, and between them the music breathes out by up to this much.
 _HANDOVER_S = 14.0
 _BREATH_DB = 3.0
-# K-weighted power below which a sound is not brought up any more.
-_QUIETEST = 10.0**-7.5
 
 
 def space_of(bundle: Bundle) -> Space:
@@ -45,10 +43,8 @@ def space_of(bundle: Bundle) -> Space:
 class Timeline:
     """Endless music from a model, at one rate for one number of channels.
 
-    `step` is a function of its arguments alone. What the object remembers (the clips that still sound, a clip
-    rendered ahead) saves work and changes nothing: a cursor from elsewhere only costs three clips instead of one.
-
-    One thread at a time.
+    `step` is a function of its arguments alone. What the object remembers (what was planned and rendered ahead) saves
+    work and changes nothing: a cursor from elsewhere only costs a little more. One thread at a time.
 
     Parameters
     ----------
@@ -70,30 +66,24 @@ class Timeline:
         self.channels = channels
         self._model = bundle.digest
         self._beds = beds
-        self._target_lufs = target_lufs
-        self._voice = Voice(rate, channels)
-        self._limiter = Limiter(rate, channels, ceiling_dbtp)
-        self.hop_frames = self._voice.hop_frames
+        voice = Voice(rate, channels)
+        self.hop_frames = voice.hop_frames
         self.hop_s = self.hop_frames / rate
         self._handover_hops = round(_HANDOVER_S / self.hop_s)
-        self._clips: dict[Frame, Clips] = {}
-        self._ahead: tuple[Cursor, Mood, tuple[Cursor, Frame]] | None = None
-        reach = self._limiter.reach_frames
-        self._window = np.zeros((2 * reach + self.hop_frames, channels), dtype=np.float32)
-        self._window_of: tuple[Frame, ...] | None = None
+        self._renderer = Renderer(self.space.decode, voice, Limiter(rate, channels, ceiling_dbtp), beds, target_lufs)
+        self._plan: list[_Planned] = []
 
     def start(self, seed: int, mood: Mood, number: int = 0) -> Cursor:
         """Give the cursor at the beginning of a seed's piece ``number``; the mood is there at once, without a glide."""
-        piece = None
-        for each in range(number + 1):
+        piece = compose(self.space, seed, 0, mood, None)
+        for each in range(1, number + 1):
             piece = compose(self.space, seed, each, mood, piece)
-        assert piece is not None
         bed = None if self._beds is None else self._beds.first(seed)
         return Cursor(0, seed, self._model, Passage(piece, 0.0), None, 0, mood, bed, ())
 
     def advance(self, cursor: Cursor, mood: Mood) -> Cursor:
         """Pass over a hop without its sound: the cursor that `step` would give."""
-        return self._follow(cursor, mood)[0]
+        return self._planned(cursor, mood, 1)[0].after
 
     def step(self, cursor: Cursor, mood: Mood) -> tuple[Cursor, Floats]:
         """Play one hop.
@@ -111,22 +101,25 @@ class Timeline:
         hop : (hop_frames, channels) float32
             Mastered, before the volume fader. It runs late by the limiter's reach (see `Limiter`).
         """
-        after, frame = self._follow(cursor, mood)
-        reach = self._limiter.reach_frames
-        if self._window_of != cursor.trail:
-            self._recall(cursor.trail)
-        self._window[: 2 * reach] = self._window[self.hop_frames :]
-        ahead = self._follow(after, mood)[1]
-        self._mix(cursor.trail[-1] if cursor.trail else None, frame, ahead)
-        self._window_of = after.trail
-        self._clips = {kept: clips for kept, clips in self._clips.items() if kept in (frame, ahead)}
-        # The limiter may give a view of the window, which the next hop writes over.
-        return after, self._limiter.limit(self._window).copy()
+        now = self._planned(cursor, mood, 1)[0]
 
-    def _follow(self, cursor: Cursor, mood: Mood) -> tuple[Cursor, Frame]:
-        """Give the next cursor and the frame between; kept for the next step, which asks for it again."""
-        if self._ahead is not None and self._ahead[0] is cursor and self._ahead[1] == mood:
-            return self._ahead[2]
+        def following(count: int) -> list[Frame]:
+            return [planned.frame for planned in self._planned(cursor, mood, count + 1)[1:]]
+
+        return now.after, self._renderer.hop(cursor.trail, now.frame, following)
+
+    def _planned(self, cursor: Cursor, mood: Mood, count: int) -> list["_Planned"]:
+        """Give this hop and those after it if the mood stays; what was planned before is kept as far as it holds."""
+        while self._plan and self._plan[0].cursor is not cursor:
+            self._plan.pop(0)
+        if self._plan and self._plan[0].mood != mood:
+            self._plan.clear()
+        while len(self._plan) < count:
+            self._plan.append(self._follow(self._plan[-1].after if self._plan else cursor, mood))
+        return self._plan[:count]
+
+    def _follow(self, cursor: Cursor, mood: Mood) -> "_Planned":
+        """Look one hop ahead."""
         glided = cursor.mood.toward(mood, self.hop_s)
         frame = self._frame(cursor, glided)
         now, following, handover = self._pass(cursor, glided)
@@ -143,8 +136,7 @@ class Timeline:
             bed=bed,
             trail=(*cursor.trail[-1:], frame),
         )
-        self._ahead = (cursor, mood, (after, frame))
-        return after, frame
+        return _Planned(cursor, mood, after, frame)
 
     def _frame(self, cursor: Cursor, mood: Mood) -> Frame:
         """Everything about the clip that begins here."""
@@ -176,62 +168,17 @@ class Timeline:
     def _along(self, passage: Passage, mood: Mood) -> Passage:
         return Passage(passage.piece, passage.phase + mood.pace * self.hop_s / passage.piece.letter_s)
 
-    def _recall(self, trail: tuple[Frame, ...]) -> None:
-        """Fill the window as if the hops of this trail had just been played."""
-        self._window[:] = 0.0
-        self._window_of = None
-        if trail:
-            self._mix(trail[-2] if len(trail) > 1 else None, trail[-1], None)
 
-    def _mix(self, before: Frame | None, frame: Frame, ahead: Frame | None) -> None:
-        """Write the newest hop of the window: two clips overlapped, and the beds."""
-        hop = self._window[-self.hop_frames :]
-        earlier = None if before is None else self._clip(before, frame)
-        self._voice.join(earlier, self._clip(frame, ahead), hop)
-        if self._beds is None or frame.bed is None:
-            return
-        gain = (_nature_gain((before or frame).nature), _nature_gain(frame.nature))
-        if any(gain):
-            hop += self._beds.render(frame.seed, frame.bed, gain)
+@dataclass(frozen=True)
+class _Planned:
+    """A step without its sound: from which cursor under which mood, the cursor after it, and the frame."""
 
-    def _clip(self, frame: Frame, partner: Frame | None) -> Clips:
-        """Render a frame's clip, together with its partner's where that comes next."""
-        if frame not in self._clips:
-            pair = (frame, frame if partner is None or partner in self._clips else partner)
-            textures = self._textures(pair)
-            self._clips.update(zip(pair[::-1], self._voice.clips(textures)[::-1], strict=True))
-        return self._clips[frame]
-
-    def _textures(self, pair: tuple[Frame, Frame]) -> tuple[Texture, Texture]:
-        """Decode the sounds of two frames, level each by its loudness, and add their powers."""
-        latents = b"".join(sound.latent for frame in pair for sound in frame.sounds)
-        spectra = self.space.decode(np.frombuffer(latents, dtype=np.float32).reshape(-1, len(self.space.scale)))
-        powers = iter(power(spectra))
-        weighting = k_weighting()
-        textures = []
-        for frame in pair:
-            total = np.zeros(BINS, dtype=np.float32)
-            for sound in frame.sounds:
-                bins = transpose(next(powers), sound.shift_bins)
-                total += bins * np.float32(sound.share / max(float(bins @ weighting), _QUIETEST))
-            total *= np.float32(self._music_power(frame) / sum(sound.share for sound in frame.sounds))
-            textures.append(Texture(total, frame.width, frame.seed, frame.hop))
-        return textures[0], textures[1]
-
-    def _music_power(self, frame: Frame) -> float:
-        """K-weighted power per channel that makes the music loud enough once the beds are added."""
-        together = 10.0 ** ((self._target_lufs + 0.691) / 10.0)
-        if self._beds is not None and frame.bed is not None:
-            beds = 10.0 ** ((self._beds.lufs + 0.691) / 10.0) * _nature_gain(frame.nature) ** 2
-            together = max(together - beds, 0.1 * together)
-        return float(together * 10.0 ** (frame.offset_lu / 10.0) / self.channels)
+    cursor: Cursor
+    mood: Mood
+    after: Cursor
+    frame: Frame
 
 
 def _shared(here: Moment, share: float) -> tuple[Sound, ...]:
     """Scale the shares of a moment's sounds."""
     return tuple(replace(sound, share=sound.share * share) for sound in here.sounds)
-
-
-def _nature_gain(nature: float) -> float:
-    """Linear gain of the beds: as prepared at rest, twice that at the top, silent at 0."""
-    return nature / QUANTITIES["nature"].rest

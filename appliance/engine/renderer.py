@@ -1,0 +1,142 @@
+"""The renderer: frames to finished sound. What it remembers saves work and changes nothing."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from appliance.engine.cursor import Frame
+from appliance.mood import QUANTITIES
+from appliance.spectrum.codec import BINS, Floats, power, transpose
+from appliance.spectrum.traits import k_weighting
+from appliance.synth.beds import Beds
+from appliance.synth.master import Limiter
+from appliance.synth.voice import Clips, Texture, Voice
+
+__all__ = ["Renderer"]
+
+# A decoder's weights are read from memory once for this many frames.
+_DECODED_TOGETHER = 8
+# K-weighted power below which a sound is not brought up any more.
+_QUIETEST = 10.0**-7.5
+
+
+class Renderer:
+    """Renders hops of frames, one after the other or from anywhere.
+
+    A hop needs the clips of its frame and of the one before, and the hop before it for the limiter. Whoever plays on
+    finds them at hand; after a jump they are made again from the trail, to the same bits.
+
+    Parameters
+    ----------
+    decode : callable
+        (n, 32) float32 latents to (n, 1233) float32 spectra, each row independent of the others.
+    voice : Voice
+    limiter : Limiter
+    beds : Beds or None
+    target_lufs : float
+    """
+
+    def __init__(
+        self, decode: Callable[[Floats], Floats], voice: Voice, limiter: Limiter, beds: Beds | None, target_lufs: float
+    ) -> None:
+        self._decode = decode
+        self._voice = voice
+        self._limiter = limiter
+        self._beds = beds
+        self._target_power = 10.0 ** ((target_lufs + 0.691) / 10.0)
+        self._textures: dict[Frame, Texture] = {}
+        self._clips: dict[Frame, Clips] = {}
+        self._window = np.zeros((2 * limiter.reach_frames + voice.hop_frames, voice.channels), dtype=np.float32)
+        self._window_of: tuple[Frame, ...] | None = None
+
+    def hop(self, trail: tuple[Frame, ...], frame: Frame, following: Callable[[int], list[Frame]]) -> Floats:
+        """Render the hop that begins with a frame.
+
+        Parameters
+        ----------
+        trail : tuple of Frame
+            The two frames before it, newest last, or as many as there were.
+        following : callable
+            Asked for so many frames that will probably follow: work that is cheaper together is done ahead. Those that
+            do not come are forgotten.
+
+        Returns
+        -------
+        (hop_frames, channels) float32
+        """
+        if self._window_of != trail:
+            self._recall(trail)
+        reach = self._limiter.reach_frames
+        self._window[: 2 * reach] = self._window[self._voice.hop_frames :]
+        self._mix(trail[-1] if trail else None, frame, following)
+        self._window_of = (*trail[-1:], frame)
+        self._textures = {kept: made for kept, made in self._textures.items() if kept.hop > frame.hop}
+        self._clips = {kept: made for kept, made in self._clips.items() if frame.hop <= kept.hop <= frame.hop + 1}
+        # The limiter may give a view of the window, which the next hop writes over.
+        return self._limiter.limit(self._window).copy()
+
+    def _recall(self, trail: tuple[Frame, ...]) -> None:
+        """Fill the window as if the hops of this trail had just been played; what was made ahead of it is void."""
+        self._textures.clear()
+        self._clips.clear()
+        self._window[:] = 0.0
+        if trail:
+            self._mix(trail[-2] if len(trail) > 1 else None, trail[-1], lambda _: [])
+
+    def _mix(self, before: Frame | None, frame: Frame, following: Callable[[int], list[Frame]]) -> None:
+        """Write the newest hop of the window: two clips overlapped, and the beds."""
+        hop = self._window[-self._voice.hop_frames :]
+        earlier = None if before is None else self._clip(before, lambda _: [frame])
+        self._voice.join(earlier, self._clip(frame, following), hop)
+        if self._beds is None or frame.bed is None:
+            return
+        gain = (_nature_gain((before or frame).nature), _nature_gain(frame.nature))
+        if any(gain):
+            hop += self._beds.render(frame.seed, frame.bed, gain)
+
+    def _clip(self, frame: Frame, following: Callable[[int], list[Frame]]) -> Clips:
+        """Render a frame's clip, together with the next one, which the voice does at half the price."""
+        if frame not in self._clips:
+            partner = (following(1) or [frame])[0]
+            pair = (self._texture(frame, following), self._texture(partner, lambda _: []))
+            first, second = self._voice.clips(pair)
+            self._clips[partner] = second
+            self._clips[frame] = first
+        return self._clips[frame]
+
+    def _texture(self, frame: Frame, following: Callable[[int], list[Frame]]) -> Texture:
+        """Decode a frame's sounds, together with those of frames to come."""
+        if frame not in self._textures:
+            frames = [frame, *following(_DECODED_TOGETHER - 1)]
+            latents = np.frombuffer(
+                b"".join(sound.latent for each in frames for sound in each.sounds), dtype=np.float32
+            )
+            spectra = self._decode(latents.reshape(sum(len(each.sounds) for each in frames), -1))
+            powers = power(spectra)
+            for each in frames:
+                self._textures[each] = self._blend(each, powers[: len(each.sounds)])
+                powers = powers[len(each.sounds) :]
+        return self._textures[frame]
+
+    def _blend(self, frame: Frame, powers: Floats) -> Texture:
+        """Level each sound of a frame by its loudness, transpose it, and add up."""
+        weighting = k_weighting()
+        total = np.zeros(BINS, dtype=np.float32)
+        for sound, bins in zip(frame.sounds, powers, strict=True):
+            moved = transpose(bins, sound.shift_bins)
+            total += moved * np.float32(sound.share / max(float(moved @ weighting), _QUIETEST))
+        total *= np.float32(self._music_power(frame) / sum(sound.share for sound in frame.sounds))
+        return Texture(total, frame.width, frame.seed, frame.hop)
+
+    def _music_power(self, frame: Frame) -> float:
+        """K-weighted power per channel that makes the music loud enough once the beds are added."""
+        together = self._target_power
+        if self._beds is not None and frame.bed is not None:
+            beds = 10.0 ** ((self._beds.lufs + 0.691) / 10.0) * _nature_gain(frame.nature) ** 2
+            together = max(together - beds, 0.1 * together)
+        return float(together * 10.0 ** (frame.offset_lu / 10.0) / self._voice.channels)
+
+
+def _nature_gain(nature: float) -> float:
+    """Linear gain of the beds: as prepared at rest, twice that at the top, silent at 0."""
+    return nature / QUANTITIES["nature"].rest
