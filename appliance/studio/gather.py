@@ -37,7 +37,7 @@ class GatherSettings:
     Attributes
     ----------
     train, tune, held_out : int
-        Clips of each split. Forty a second on one core, so that these take a quarter of an hour.
+        Clips of each split. One core renders thirty a second, so that these take it twenty minutes.
     seed : int
     soundfont : str
     loudness_lufs, loudness_sd_lu : float
