@@ -10,12 +10,10 @@ from appliance.spectrum.codec import BINS, Floats, power, transpose
 from appliance.spectrum.traits import k_weighting
 from appliance.synth.beds import Beds
 from appliance.synth.master import Limiter
-from appliance.synth.voice import Clips, Texture, Voice
+from appliance.synth.voice import SPLIT_TOGETHER, Clips, Texture, Voice
 
 __all__ = ["Renderer"]
 
-# A decoder's weights are read from memory once for this many frames.
-_DECODED_TOGETHER = 8
 # K-weighted power below which a sound is not brought up any more.
 _QUIETEST = 10.0**-7.5
 
@@ -105,28 +103,28 @@ class Renderer:
         return self._clips[frame]
 
     def _texture(self, frame: Frame, following: Callable[[int], list[Frame]]) -> Texture:
-        """Decode a frame's sounds, together with those of frames to come."""
+        """Decode and split a frame's sounds together with those of frames to come: weights are read once for all."""
         if frame not in self._textures:
-            frames = [frame, *following(_DECODED_TOGETHER - 1)]
+            frames = [frame, *following(SPLIT_TOGETHER - 1)]
             latents = np.frombuffer(
                 b"".join(sound.latent for each in frames for sound in each.sounds), dtype=np.float32
             )
             spectra = self._decode(latents.reshape(sum(len(each.sounds) for each in frames), -1))
             powers = power(spectra)
-            for each in frames:
-                self._textures[each] = self._blend(each, powers[: len(each.sounds)])
-                powers = powers[len(each.sounds) :]
+            ends = np.cumsum([len(each.sounds) for each in frames])
+            blends = [self._blend(*each) for each in zip(frames, np.split(powers, ends[:-1]), strict=True)]
+            for each, parted in zip(frames, self._voice.split(np.stack(blends)), strict=True):
+                self._textures[each] = Texture(parted, each.width, each.seed, each.hop)
         return self._textures[frame]
 
-    def _blend(self, frame: Frame, powers: Floats) -> Texture:
-        """Level each sound of a frame by its loudness, transpose it, and add up."""
+    def _blend(self, frame: Frame, powers: Floats) -> Floats:
+        """Level each sound of a frame by its loudness, transpose it, and add up, shape (1233,)."""
         weighting = k_weighting()
         total = np.zeros(BINS, dtype=np.float32)
         for sound, bins in zip(frame.sounds, powers, strict=True):
             moved = transpose(bins, sound.shift_bins)
             total += moved * np.float32(sound.share / max(float(moved @ weighting), _QUIETEST))
-        total *= np.float32(self._music_power(frame) / sum(sound.share for sound in frame.sounds))
-        return Texture(total, frame.width, frame.seed, frame.hop)
+        return total * np.float32(self._music_power(frame) / sum(sound.share for sound in frame.sounds))
 
     def _music_power(self, frame: Frame) -> float:
         """K-weighted power per channel that makes the music loud enough once the beds are added."""

@@ -2,7 +2,9 @@
 
 A narrow spectral peak rebuilt from many lines of random phase is a band of noise: it trembles. A peak is
 therefore taken out of the spectrum and handed over as one tone (a *partial*) that the voice keeps turning
-steadily; what is left is noise and may have random phases.
+steadily; what is left is noise and may have random phases. The model of sound as sines plus noise is that of X. Serra
+and J. Smith, "Spectral modeling synthesis", Computer Music Journal 14 (1990), here without their tracking from frame to
+frame: a tone's frequency is one of a fixed set.
 """
 
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from scipy.ndimage import maximum_filter1d
 
 from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, Floats, bin_hz
 
-__all__ = ["PartialFinder", "Partials"]
+__all__ = ["PartialFinder", "SinesPlusNoise"]
 
 Number = TypeVar("Number", bound=np.number)
 
@@ -37,26 +39,26 @@ _CELL_TOP = 0.72
 
 
 @dataclass(frozen=True)
-class Partials:
-    """The tones of some spectra.
+class SinesPlusNoise:
+    """A spectrum parted into tones and noise; they add up to what it was.
 
     Attributes
     ----------
-    rows : (n,) int
-        Which spectrum each belongs to, rising.
     bins : (n,) int
-        The bins at whose centre frequencies they sound; rising in a spectrum, no two the same.
-    power : (n,) float32
-        Mean-square power of each.
+        The bins at whose centre frequencies the tones sound; rising, no two the same.
+    tones : (n,) float32
+        Mean-square power of each tone.
+    noise : (1233,) float32
+        Mean-square power per bin of what is left.
     """
 
-    rows: npt.NDArray[np.intp]
     bins: npt.NDArray[np.intp]
-    power: Floats
+    tones: Floats
+    noise: Floats
 
 
 class PartialFinder:
-    """Splits spectra, so many at a time, into tones below ``top_hz`` and noise; holds tables."""
+    """Parts spectra, up to ``rows`` at a time, into tones below ``top_hz`` and noise; holds tables."""
 
     def __init__(self, top_hz: float, rows: int) -> None:
         hz = bin_hz()
@@ -81,19 +83,13 @@ class PartialFinder:
         self._steadiest = self._in_line(np.tile(steadiest.astype(np.float32), (rows, 1)))
         self._column = np.tile(np.arange(self._stride, dtype=np.float64), rows)
 
-    def split(self, bin_power: Floats) -> tuple[Partials, Floats]:
-        """Take the tones out of spectra.
+    def split(self, bin_power: Floats) -> list[SinesPlusNoise]:
+        """Take the tones out of spectra, each on its own.
 
         Parameters
         ----------
-        bin_power : (rows, 1233) float32
-            Mean-square power per bin.
-
-        Returns
-        -------
-        partials : Partials
-        noise : (rows, 1233) float32
-            What is left; the two add up to what came in.
+        bin_power : (n, 1233) float32
+            Mean-square power per bin; n is at most ``rows``.
         """
         power = self._in_line(bin_power)
         level = np.log10(power + np.float32(1e-12)) * np.float32(10.0)
@@ -114,13 +110,16 @@ class PartialFinder:
         placed = np.ceil((moment[right] - moment[left]) / lobe - _CELL_TOP).astype(np.intp) + self._origin(at)
         tones = np.bincount(placed, weights=lobe * share, minlength=1)
         found = np.flatnonzero(tones)
-        partials = Partials(found // self._stride, found % self._stride, tones[found].astype(np.float32))
-        return partials, noise.reshape(self._rows, -1)[:, :BINS]
+        ends = np.searchsorted(found, self._stride * np.arange(1, len(bin_power)))
+        bins, powers = np.split(found % self._stride, ends), np.split(tones[found].astype(np.float32), ends)
+        return [
+            SinesPlusNoise(*each) for each in zip(bins, powers, noise.reshape(self._rows, -1)[:, :BINS], strict=False)
+        ]
 
     def _in_line(self, rows: npt.NDArray[Number]) -> npt.NDArray[Number]:
-        """Lay (rows, 1233) values in one line, zeros between."""
+        """Lay up to ``rows`` times 1233 values in one line, zeros between."""
         line = np.zeros((self._rows, self._stride), dtype=rows.dtype)
-        line[:, :BINS] = rows
+        line[: len(rows), :BINS] = rows
         return line.ravel()
 
     def _overshadowed(self, at: npt.NDArray[np.intp], level: Floats) -> npt.NDArray[np.bool_]:

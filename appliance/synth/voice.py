@@ -20,13 +20,14 @@ from scipy import fft
 
 from appliance.spectrum.codec import BINS, Floats, LinearGrid, bin_hz, linear_grid
 from appliance.synth.chance import draw
-from appliance.synth.partials import PartialFinder, Partials
+from appliance.synth.partials import PartialFinder, SinesPlusNoise
 
-__all__ = ["PAIR", "Clips", "Texture", "Voice"]
+__all__ = ["PAIR", "SPLIT_TOGETHER", "Clips", "Texture", "Voice"]
 
 # Clips are transformed two at a time: with two channels that fills the FFT's vector lanes, which halves its
 # cost. The lanes never mix, so what a clip sounds like does not depend on its partner.
 PAIR = 2
+SPLIT_TOGETHER = 8
 
 _PHASORS = 1 << 20
 _TOP_HZ = 20_000.0
@@ -48,15 +49,15 @@ class Texture:
 
     Attributes
     ----------
-    bin_power : (1233,) float32
-        Mean-square power per bin, in each channel.
+    parted : SinesPlusNoise
+        Mean-square power, in each channel, of its tones and its noise: see `Voice.split`.
     width : float
         0 all channels alike, 1 uncorrelated above the bass.
     seed, hop : int
         Where the random phases come from, and which clip this is (its phase origin).
     """
 
-    bin_power: Floats
+    parted: SinesPlusNoise
     width: float
     seed: int
     hop: int
@@ -77,7 +78,7 @@ class Voice:
         self.grid: LinearGrid = linear_grid(rate)
         self.channels = channels
         self.hop_frames = self.grid.frames // 2
-        self._finder = PartialFinder(min(_TOP_HZ, 0.49 * rate), PAIR)
+        self._finder = PartialFinder(min(_TOP_HZ, 0.49 * rate), SPLIT_TOGETHER)
         tables = np.random.default_rng(0x1A7E57)
         self._phasors = _unit_phasors(tables, _PHASORS)
         self._top_line = min(self.grid.lines, int(_TOP_HZ / self.grid.spacing_hz))
@@ -100,13 +101,16 @@ class Voice:
         self._scale = np.float32(self.grid.frames / np.sqrt(2.0))
         self._spectra = np.zeros((PAIR * channels, self.grid.lines), dtype=np.complex64)
 
+    def split(self, bin_power: Floats) -> list[SinesPlusNoise]:
+        """Part up to 8 spectra, (n, 1233) mean-square power per bin, into tones and noise for textures."""
+        return self._finder.split(bin_power)
+
     def clips(self, pair: tuple[Texture, Texture]) -> tuple[Clips, Clips]:
         """Render two clips; each depends on its own texture alone."""
-        partials, noise = self._finder.split(np.stack([texture.bin_power for texture in pair]))
         self._spectra[:, self._top_line :] = 0.0
         for place, texture in enumerate(pair):
-            self._add_noise(self._spectra[place * self.channels : (place + 1) * self.channels], noise[place], texture)
-        self._add_partials(partials, pair)
+            self._add_noise(self._spectra[place * self.channels : (place + 1) * self.channels], texture)
+        self._add_tones(pair)
         sound = fft.irfft(self._spectra, n=self.grid.frames, overwrite_x=True)
         halves = sound.reshape(PAIR, self.channels, 2, self.hop_frames)
         first, second = (Clips(half[:, 0], half[:, 1]) for half in halves)
@@ -125,10 +129,10 @@ class Voice:
         else:
             out[:] = (self._contrasts @ signals).T
 
-    def _add_noise(self, lines: Complexes, noise: Floats, texture: Texture) -> None:
+    def _add_noise(self, lines: Complexes, texture: Texture) -> None:
         """Write one clip's middle and side noise, (channels, lines)."""
         middle, side = self._shares(texture.width)
-        heights = self.grid.amplitudes_twice(noise * (self._scale * middle) ** 2)[: 2 * self._top_line]
+        heights = self.grid.amplitudes_twice(texture.parted.noise * (self._scale * middle) ** 2)[: 2 * self._top_line]
         for channel, offset in enumerate(self._offsets(texture)):
             phasors = self._phasors[offset : offset + self._top_line].view(np.float32)
             row = lines[channel, : self._top_line].view(np.float32)
@@ -140,22 +144,23 @@ class Voice:
                 # What the sides lack in the bass the middle carries, so that power stays the same.
                 row[: 2 * self._bass_lines] *= np.sqrt(1.0 + (side / middle) ** 2 * (1.0 - self._bass_twice**2))
 
-    def _add_partials(self, partials: Partials, pair: tuple[Texture, Texture]) -> None:
+    def _add_tones(self, pair: tuple[Texture, Texture]) -> None:
         """Add the tones of both clips, whose phases go on from clip to clip."""
-        at = partials.bins
-        hops = np.array([texture.hop for texture in pair])[partials.rows]
-        middle, side = np.array([self._shares(texture.width) for texture in pair]).T[:, partials.rows]
+        at = np.concatenate([texture.parted.bins for texture in pair])
+        clip = np.repeat(np.arange(PAIR), [len(texture.parted.bins) for texture in pair])
+        hops = np.array([texture.hop for texture in pair])[clip]
+        middle, side = np.array([self._shares(texture.width) for texture in pair]).T[:, clip]
         # The phase is reduced in double precision: after months it has turned a billion times.
         turns = np.modf(self._turns_a_hop[at] * hops)[0]
         sway = np.sin(self._sway[:, at] + self._sway_rate[:, at] * hops)
         phase = self._still[:, at] + _ROAM_RAD * sway
         phase[0] += 2.0 * np.pi * turns + (_DRIFT_RAD - _ROAM_RAD) * sway[0]
         phase[1:] += phase[0]
-        tones = np.exp(1j * phase) * (np.sqrt(partials.power) * self._scale)
+        tones = np.exp(1j * phase) * (np.sqrt(np.concatenate([texture.parted.tones for texture in pair])) * self._scale)
         spread = self._bin_side[at]
         tones[0] *= np.sqrt(middle**2 + side**2 * (1.0 - spread**2))
         tones[1:] *= spread * side
-        rows = partials.rows * self.channels + np.arange(self.channels)[:, np.newaxis]
+        rows = clip * self.channels + np.arange(self.channels)[:, np.newaxis]
         places = self._kernel_lines[at] + (rows * self.grid.lines)[:, :, np.newaxis]
         shaped = self._kernels[at] * tones.astype(np.complex64)[:, :, np.newaxis]
         np.add.at(self._spectra.ravel(), places.ravel(), shaped.ravel())

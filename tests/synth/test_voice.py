@@ -25,11 +25,15 @@ def chord_power(*fundamentals: float) -> codec.Floats:
     return codec.power(codec.analyse(np.asarray(sound), RATE))
 
 
+def texture(voice: Voice, power: codec.Floats, width: float, seed: int, hop: int) -> Texture:
+    return Texture(voice.split(power[np.newaxis])[0], width, seed, hop)
+
+
 def play(voice: Voice, power: codec.Floats, hops: int, width: float = 0.7, seed: int = 1) -> codec.Floats:
     """Sound of a spectrum that does not change, without the first hop, which fades in."""
     out, before = [], None
     for hop in range(0, hops + 1, 2):
-        for clip in voice.clips((Texture(power, width, seed, hop), Texture(power, width, seed, hop + 1))):
+        for clip in voice.clips((texture(voice, power, width, seed, hop), texture(voice, power, width, seed, hop + 1))):
             block = np.empty((voice.hop_frames, voice.channels), dtype=np.float32)
             voice.join(before, clip, block)
             out.append(block)
@@ -62,8 +66,8 @@ def test_other_rates_sound_the_same():
 
 
 def test_a_clip_depends_on_its_own_texture_alone(stereo):
-    one = Texture(noise_power(), 0.7, 3, 4)
-    others = [Texture(chord_power(220.0), 0.1, 9, 5), Texture(noise_power() * 0.1, 1.0, 3, 3)]
+    one = texture(stereo, noise_power(), 0.7, 3, 4)
+    others = [texture(stereo, chord_power(220.0), 0.1, 9, 5), texture(stereo, noise_power() * 0.1, 1.0, 3, 3)]
     alone = [clip.copy() for clip in (stereo.clips((one, one))[0].head, stereo.clips((one, one))[0].tail)]
     for first, second, place in ((one, others[0], 0), (others[1], one, 1)):
         clip = stereo.clips((first, second))[place]
@@ -94,7 +98,10 @@ def test_a_held_tone_is_steady(stereo, hz):
 def test_noise_of_neighbouring_clips_is_unrelated(stereo):
     """Else the equal-power fades would swell where they cross."""
     power = noise_power(above_hz=2000)
-    clips = [stereo.clips((Texture(power, 0.7, 5, hop), Texture(power, 0.7, 5, hop + 1)))[0] for hop in range(0, 12, 2)]
+    clips = [
+        stereo.clips((texture(stereo, power, 0.7, 5, hop), texture(stereo, power, 0.7, 5, hop + 1)))[0]
+        for hop in range(0, 12, 2)
+    ]
     whole = [np.concatenate([clip.head, clip.tail], axis=1) for clip in clips]
     for one, other in pairwise(whole):
         for left in range(2):
@@ -105,7 +112,7 @@ def test_noise_of_neighbouring_clips_is_unrelated(stereo):
 
 def test_seeds_and_hops_give_other_noise(stereo):
     power = noise_power(above_hz=2000)
-    one, other = (stereo.clips((Texture(power, 0.7, seed, 0),) * 2)[0].head[0].copy() for seed in (1, 2))
+    one, other = (stereo.clips((texture(stereo, power, 0.7, seed, 0),) * 2)[0].head[0].copy() for seed in (1, 2))
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.05
 
 
