@@ -112,9 +112,8 @@ class PartialFinder:
         found = np.flatnonzero(tones)
         ends = np.searchsorted(found, self._stride * np.arange(1, len(bin_power)))
         bins, powers = np.split(found % self._stride, ends), np.split(tones[found].astype(np.float32), ends)
-        return [
-            SinesPlusNoise(*each) for each in zip(bins, powers, noise.reshape(self._rows, -1)[:, :BINS], strict=False)
-        ]
+        rests = noise.reshape(self._rows, -1)[: len(bin_power), :BINS]
+        return [SinesPlusNoise(*each) for each in zip(bins, powers, rests, strict=True)]
 
     def _in_line(self, rows: npt.NDArray[Number]) -> npt.NDArray[Number]:
         """Lay up to ``rows`` times 1233 values in one line, zeros between."""
