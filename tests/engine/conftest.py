@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from appliance.synth.weather import weather
 
 from appliance.engine.timeline import Timeline
 from appliance.model.bundle import read
 from appliance.model.library import find
 from appliance.synth.beds import Beds
+from appliance.synth.weather import weather
 
 RATE = 48_000
 
