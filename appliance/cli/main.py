@@ -1,7 +1,10 @@
 """The command ``latent``: finds the subcommand, and turns every error into one sentence and an exit code."""
 
+import contextlib
 import difflib
 import importlib
+import os
+import signal
 import sys
 
 import click
@@ -14,7 +17,7 @@ __all__ = ["cli", "main"]
 _COMMANDS = {
     "play": ("appliance.cli.play", "play", "Play endlessly through the sound card."),
     "render": ("appliance.cli.render", "render", "Render music to a WAV or FLAC file."),
-    "studio": ("appliance.cli.studio", "studio", "Make a model: gather recordings, train, export."),
+    "studio": ("appliance.cli.studio", "studio", "Make a model: render a corpus, train, export."),
 }
 
 
@@ -53,27 +56,47 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage.
+
+    With LATENT_DEBUG set, what nobody foresaw is shown with its traceback.
+    """
+    # Until a command says it is ready for it, Ctrl-C ends the process at once: raised in the middle of an import, it
+    # would come out as something else.
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        result = cli.main(args=args, prog_name="latent", standalone_mode=False)
-        code = result if isinstance(result, int) else 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        code = 2
-    except click.ClickException as error:
-        message = error.format_message().replace("\n", " ").strip()
-        code = _complain(message if message.endswith((".", "?", "!")) else message + ".", error.exit_code)
-    except LatentError as error:
-        code = _complain(str(error), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        code = _complain("Stopped.", 1)
-    except BrokenPipeError:
-        # The reader of a pipe went away; there is nobody left to tell.
-        sys.stderr.close()
-        code = 1
+        code = _run(args)
+    finally:
+        signal.signal(signal.SIGINT, before)
     sys.exit(code)
 
 
+def _run(args: list[str] | None) -> int:
+    try:
+        result = cli.main(args=args, prog_name="latent", standalone_mode=False)
+        if sys.stdout is not None:
+            # What the system cannot take should be known before the exit code is settled.
+            sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
+    except click.ClickException as error:
+        message = error.format_message().replace("\n", " ").strip()
+        return _complain(message if message.endswith((".", "?", "!")) else message + ".", error.exit_code)
+    except LatentError as error:
+        return _complain(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("Stopped.", 1)
+    except Exception as error:
+        if os.environ.get("LATENT_DEBUG"):
+            raise
+        what = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+        return _complain(f"That did not work ({' '.join(what.split())}); LATENT_DEBUG=1 shows where.", 1)
+
+
 def _complain(sentence: str, code: int) -> int:
-    click.echo(f"latent: {sentence}", err=True)
+    # Where nobody can be told, the exit code still says it.
+    with contextlib.suppress(OSError):
+        click.echo(f"latent: {sentence}", err=True)
     return code

@@ -35,8 +35,6 @@ def play(config: Path | None, device: str | None) -> int:
     mood = Mood.parse(f"{name}={value}" for name, value in settings.mood.items())
     seed = secrets.randbits(32) if settings.music.seed is None else settings.music.seed
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
 
     def tell(sentence: str) -> None:
         click.echo(sentence, err=True)
@@ -44,7 +42,11 @@ def play(config: Path | None, device: str | None) -> int:
     def source(rate: int, channels: int) -> Iterator["Floats"]:
         music = settings.music
         tell(f"Seed {seed}.")
-        return endless(build_timeline(music.model, rate, channels, music.beds, settings.sound, tell), seed, mood)
+        timeline = build_timeline(music.model, rate, channels, music.beds, settings.sound, tell)
+        # From here on there is sound to fade out; before, Ctrl-C may end it at once.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        return endless(timeline, seed, mood)
 
     card = settings.card if device is None else settings.card.model_copy(update={"device": device})
     play_source(source, card, stop=stop, say=tell, volume=mood.volume)

@@ -3,19 +3,24 @@
 import dataclasses
 import json
 import secrets
+import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from appliance.errors import UsageError
 from appliance.mood import QUANTITIES, Mood
 
+if TYPE_CHECKING:
+    from appliance.service.render import Rendering
+
 __all__ = ["render"]
 
 _SEED_BITS = 32
-# To get there, every piece on the way is composed: a month takes some minutes.
-_LATEST_START_S = 2_592_000
+# To begin late, every piece on the way is composed: a month takes some minutes.
+_LONGEST_S = 2_592_000
 
 
 @click.command()
@@ -32,9 +37,7 @@ _LATEST_START_S = 2_592_000
 @click.option("--rate", type=int, default=48_000, show_default=True, help="Frames per second.")
 @click.option("--channels", type=int, default=2, show_default=True, help="1 to 8.")
 @click.option("--beds", default="weather", show_default=True, metavar="FOLDER", help="Nature recordings, or none.")
-@click.option(
-    "--fade-out", type=click.FloatRange(0.0), default=0.0, show_default=True, help="Seconds of fade at the end."
-)
+@click.option("--fade-out", type=float, default=0.0, show_default=True, help="Seconds of fade at the end.")
 @click.option("--plot", is_flag=True, help="Leave a spectrogram and loudness curve beside the file, as PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
 def render(
@@ -60,11 +63,15 @@ def render(
     Example: latent render night.flac --minutes 10 --seed 7 --mood pitch=-0.5 --plot
     """
     length_s = _length_s(seconds, minutes)
-    if not 0.0 <= start <= _LATEST_START_S:
-        raise UsageError(f"--start takes seconds from 0 to {_LATEST_START_S} (30 days), not {start:g}.")
+    _check_seconds("--start", start)
+    _check_seconds("--fade-out", fade_out)
     mood = Mood.parse(moods)
     if out.suffix.lower() not in (".wav", ".flac"):
         raise UsageError(f"{out} must end in .wav or .flac.")
+    if not beds:
+        raise UsageError("--beds takes a folder, weather or none.")
+    if out.resolve().parent == Path(beds).resolve():
+        raise UsageError(f"{out} would be written among the recordings in {beds}: choose another folder.")
     if seed is None:
         seed = secrets.randbits(_SEED_BITS)
 
@@ -74,35 +81,49 @@ def render(
     from appliance.settings import SoundSettings
 
     timeline = build_timeline(model, rate, channels, beds, SoundSettings(), lambda line: click.echo(line, err=True))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     excerpt = Excerpt(seed, mood, piece, start, length_s, fade_out)
-    with _Progress(length_s, hidden=as_json or not sys.stderr.isatty()) as progress:
+    with _Progress(length_s, hidden=as_json or sys.stderr is None or not sys.stderr.isatty()) as progress:
         result = render_file(timeline, excerpt, out, progress.show)
-    if plot:
+    _tell(result, out, seed, model or "default", as_json)
+    if plot and result.seconds:
         from appliance.cli.plot import plot as draw
 
         draw(out, out.with_suffix(".png"))
+    if not result.complete:
+        held = f"{out} holds the {result.seconds:.1f} s that were rendered" if result.seconds else "nothing was written"
+        click.echo(f"latent: Stopped; {held}.", err=True)
+        return 1
+    return 0
+
+
+def _tell(result: "Rendering", out: Path, seed: int, model: str, as_json: bool) -> None:
+    """Print what was rendered, as a sentence or as JSON, which has no word for the level of silence but null."""
     if as_json:
-        facts = dataclasses.asdict(result)
+        facts = {"seed": seed, "model": model} | dataclasses.asdict(result)
         del facts["complete"]
-        click.echo(json.dumps({"seed": seed, "model": model or "default"} | facts))
-    else:
+        told = {name: None if value in (float("inf"), float("-inf")) else value for name, value in facts.items()}
+        click.echo(json.dumps(told, allow_nan=False))
+    elif result.seconds:
         click.echo(
             f"{out}: {result.seconds:.1f} s, seed {seed}, {result.integrated_lufs:.1f} LUFS, "
             f"true peak {result.true_peak_dbtp:.1f} dBTP, {result.realtime_factor:.0f} times real time."
         )
-    if not result.complete:
-        click.echo(f"latent: Stopped; {out} holds the {result.seconds:.1f} s that were rendered.", err=True)
-        return 1
-    return 0
 
 
 def _length_s(seconds: float | None, minutes: float | None) -> float:
     if seconds is not None and minutes is not None:
         raise UsageError("Give --seconds or --minutes, not both.")
     length_s = seconds if seconds is not None else 60.0 * minutes if minutes is not None else 60.0
-    if not 0.0 < length_s < float("inf"):
-        raise UsageError(f"The length must be above 0, not {length_s:g} seconds.")
+    if not 0.0 < length_s <= _LONGEST_S:
+        raise UsageError(f"The length must be above 0 and at most {_LONGEST_S} seconds (30 days), not {length_s:g}.")
     return length_s
+
+
+def _check_seconds(option: str, seconds: float) -> None:
+    if not 0.0 <= seconds <= _LONGEST_S:
+        raise UsageError(f"{option} takes seconds from 0 to {_LONGEST_S} (30 days), not {seconds:g}.")
 
 
 class _Progress:

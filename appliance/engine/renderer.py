@@ -64,6 +64,8 @@ class Renderer:
         """
         if self._window_of != trail:
             self._recall(trail)
+        # Void until the hop is whole, lest a failure on the way leave half of it to be taken for the trail's.
+        self._window_of = None
         reach = self._limiter.reach_frames
         self._window[: 2 * reach] = self._window[self._voice.hop_frames :]
         self._mix(trail[-1] if trail else None, frame, following)
@@ -75,6 +77,7 @@ class Renderer:
 
     def _recall(self, trail: tuple[Frame, ...]) -> None:
         """Fill the window as if the hops of this trail had just been played; what was made ahead of it is void."""
+        self._window_of = None
         self._textures.clear()
         self._clips.clear()
         self._window[:] = 0.0

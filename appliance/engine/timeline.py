@@ -16,11 +16,11 @@ from appliance.score.space import Space
 from appliance.spectrum.codec import Floats
 from appliance.synth.beds import Beds
 from appliance.synth.master import Limiter
-from appliance.synth.voice import Voice
+from appliance.synth.voice import SPLIT_TOGETHER, Voice
 
 __all__ = ["Timeline", "space_of"]
 
-# Pieces overlap by this long, and between them the music breathes out by up to this much.
+# Pieces overlap by this long, and between them the music breathes out by this much, twice that where density is least.
 _HANDOVER_S = 14.0
 _BREATH_DB = 3.0
 
@@ -69,7 +69,7 @@ class Timeline:
         voice = Voice(rate, channels)
         self.hop_frames = voice.hop_frames
         self.hop_s = self.hop_frames / rate
-        self._handover_hops = round(_HANDOVER_S / self.hop_s)
+        self.handover_hops = round(_HANDOVER_S / self.hop_s)
         self._renderer = Renderer(self.space.decode, voice, Limiter(rate, channels, ceiling_dbtp), beds, target_lufs)
         self._plan: list[_Planned] = []
 
@@ -100,11 +100,20 @@ class Timeline:
             Of the next hop.
         hop : (hop_frames, channels) float32
             Mastered, before the volume fader. It runs late by the limiter's reach (see `Limiter`).
+
+        Raises
+        ------
+        ValueError
+            If the cursor belongs to another model.
         """
+        if cursor.model != self._model:
+            raise ValueError("this cursor belongs to another model")
         now = self._planned(cursor, mood, 1)[0]
+        # While a hand moves, what is planned far ahead would be thrown away again.
+        farthest = SPLIT_TOGETHER if now.after.mood == mood else 1
 
         def following(count: int) -> list[Frame]:
-            return [planned.frame for planned in self._planned(cursor, mood, count + 1)[1:]]
+            return [planned.frame for planned in self._planned(cursor, mood, min(count, farthest) + 1)[1:]]
 
         return now.after, self._renderer.hop(cursor.trail, now.frame, following)
 
@@ -144,7 +153,7 @@ class Timeline:
         sounds, offset_lu = here.sounds, here.offset_lu
         if cursor.next is not None:
             there = moment(self.space, cursor.next.piece, cursor.next.phase, mood)
-            done = (cursor.handover + 1) / (self._handover_hops + 1)
+            done = (cursor.handover + 1) / (self.handover_hops + 1)
             arrived = math.sin(done * math.pi / 2.0) ** 2
             sounds = _shared(here, 1.0 - arrived) + _shared(there, arrived)
             offset_lu = here.offset_lu * (1.0 - arrived) + there.offset_lu * arrived
@@ -156,7 +165,7 @@ class Timeline:
         now, following = self._along(cursor.now, mood), cursor.next
         if following is not None:
             following = self._along(following, mood)
-            if cursor.handover + 1 >= self._handover_hops:
+            if cursor.handover + 1 >= self.handover_hops:
                 return following, None, 0
             return now, following, cursor.handover + 1
         left_s = (len(now.piece.pattern) - now.phase) * now.piece.letter_s / mood.pace

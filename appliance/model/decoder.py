@@ -4,9 +4,14 @@ One thread and one call at a time: a decoder belongs to the thread that makes th
 `InferenceSession.run`; binding buffers instead was measured to save 2 us of 10 and is not worth its care.
 """
 
+import os
 from typing import Any, Final, Literal
 
 import numpy as np
+
+# It would write a device id into the home folder and call its makers, which a box in a gallery has no business doing.
+# It looks at this once, when it is imported; `disable_telemetry_events` does not stop it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime as ort
 
 from appliance.errors import ModelError

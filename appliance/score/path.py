@@ -108,11 +108,13 @@ def _companion(
     piece: Piece, index: int, within: float, density: float, busy: tuple[str, str]
 ) -> tuple[str, float] | None:
     """The second voice's letter and share: it swells and is gone again within a letter, where it sounds at all."""
-    if piece.companions[index] >= 0.45 * (1.0 + density):
+    # It comes and goes with density as gently as with time.
+    wanted = min((0.45 * (1.0 + density) - piece.companions[index]) / 0.1, 1.0)
+    if wanted <= 0.0:
         return None
     free = [letter for letter in SOUNDS if letter not in busy]
     letter = free[int(piece.companions[index] * 997) % len(free)]
-    share = _COMPANION_POWER * math.sin(math.pi * min(within, 1.0)) ** 2
+    share = wanted * _COMPANION_POWER * math.sin(math.pi * min(within, 1.0)) ** 2
     return (letter, share) if share > _INAUDIBLE else None
 
 

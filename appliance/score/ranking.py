@@ -57,13 +57,14 @@ def deal(space: Space, seed: int, number: int) -> npt.NDArray[np.intp]:
     """Deal a piece its hand of atlas places.
 
     The atlas is split in two halves, shuffled anew each time they come round and dealt in turn: a place that
-    was in one hand is not dealt again before the whole other half has been.
+    was in one hand is not dealt again before the other half has had its turn.
 
     Returns
     -------
     (hand,) int
     """
-    halves = np.array_split(np.random.default_rng((seed, 0)).permutation(len(space.atlas)), 2)
+    shuffled = np.random.default_rng((seed, 0)).permutation(len(space.atlas))
+    halves = np.array_split(shuffled, 2) if len(shuffled) > 1 else [shuffled, shuffled]
     hand = min(_HAND, len(halves[1]))
     hands = len(halves[1]) // hand
     turn, place = divmod(number, hands)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from appliance.engine.timeline import Timeline
-from appliance.errors import UsageError
+from appliance.errors import AudioFileError, UsageError
 from appliance.folders import cache_folder
 from appliance.model.bundle import read
 from appliance.model.library import find
@@ -70,5 +70,12 @@ def _beds(name: str, rate: int, channels: int, tell: Callable[[str], None]) -> B
     if name == BUILT_IN_BEDS:
         prepared = weather(rate, channels, np.random.default_rng(_WEATHER_SEED))
     else:
-        prepared = prepare(Path(name).expanduser(), rate, channels, cache_folder() / "beds", tell)
+        prepared = prepare(_expanded(name), rate, channels, cache_folder() / "beds", tell)
     return Beds(prepared, linear_grid(rate).frames // 2, rate)
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise AudioFileError(f"There is no home folder for {name}: give the folder of recordings in full.") from error

@@ -1,5 +1,8 @@
 """Rendering to a file: the timeline, as fast as it goes."""
 
+import contextlib
+import errno
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +23,8 @@ __all__ = ["Excerpt", "PieceNote", "Rendering", "render"]
 
 # Long renders pass the 4 GiB that a WAV header can count.
 _WAV_LIMIT_BYTES = 3 << 30
+_FULL_BYTES = 1 << 20
+_KINDS = {".wav": "WAV", ".flac": "FLAC"}
 _FADE_IN_S = 3.0
 
 
@@ -59,7 +64,8 @@ class Rendering:
 def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[[float], None]) -> Rendering:
     """Render an excerpt to a 24-bit file.
 
-    An interruption (Ctrl-C) ends the file where it is and is no error: the result then says it is not complete.
+    The file takes its name once it is whole; until then what was there stays. An interruption (KeyboardInterrupt) makes
+    a whole file of what there is, and is no error: the result then says it is not complete.
 
     Parameters
     ----------
@@ -70,33 +76,68 @@ def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[
 
     Raises
     ------
+    UsageError
+        If it ends in something else or there is nothing to render.
     AudioFileError
         If the file cannot be written.
     """
     total = round(excerpt.seconds * timeline.rate)
     if total < 1:
         raise UsageError("There is nothing to render: give a length above 0 seconds.")
-    fade_frames = min(total, round(excerpt.fade_out_s * timeline.rate))
-    sound = _Excerpted(timeline, excerpt)
-    meter = Meter(timeline.rate, timeline.channels)
-    written, complete = 0, True
-    with _open(path, timeline, total) as file:
+    if path.suffix.lower() not in _KINDS:
+        raise UsageError(f"{path} must end in .wav or .flac.")
+    part = path.with_name(f".{path.name}.part")
+    writing = _Writing(timeline, excerpt, total)
+    try:
+        _check_room(path, total * timeline.channels)
+        with _open(part, path, timeline, total) as file:
+            writing.run(file, progress)
+        if writing.frames:
+            part.replace(path)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise _refusal(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    return writing.result()
+
+
+class _Writing:
+    """One run from the timeline to an open file, measured on the way."""
+
+    def __init__(self, timeline: Timeline, excerpt: Excerpt, total: int) -> None:
+        self.frames = 0
+        self._total = total
+        self._rate = timeline.rate
+        self._fade_frames = min(total, round(excerpt.fade_out_s * timeline.rate))
+        self._sound = _Excerpted(timeline, excerpt)
+        self._meter = Meter(timeline.rate, timeline.channels)
+        self._complete = True
+
+    def run(self, file: soundfile.SoundFile, progress: Callable[[float], None]) -> None:
         try:
-            for block in sound:
-                part = fade_out(block[: total - written], written - (total - fade_frames), fade_frames)
+            for block in self._sound:
+                wanted = block[: self._total - self.frames]
+                part = fade_out(wanted, self.frames - (self._total - self._fade_frames), self._fade_frames)
                 file.write(part)
-                meter.add(part)
-                written += len(part)
-                progress(written / timeline.rate)
-                if written >= total:
-                    break
+                self._meter.add(part)
+                self.frames += len(part)
+                progress(self.frames / self._rate)
+                if self.frames >= self._total:
+                    return
         except KeyboardInterrupt:
-            complete = False
-        except (OSError, soundfile.SoundFileError) as error:
-            raise AudioFileError(f"Writing {path} failed after {written / timeline.rate:.0f} s: {error}.") from error
-    seconds = written / timeline.rate
-    speed = sound.seconds_made / sound.seconds_spent if sound.seconds_spent else 0.0
-    return Rendering(seconds, meter.integrated_lufs(), meter.true_peak_dbtp, speed, sound.pieces(seconds), complete)
+            self._complete = False
+
+    def result(self) -> Rendering:
+        sound, seconds = self._sound, self.frames / self._rate
+        return Rendering(
+            seconds=seconds,
+            integrated_lufs=self._meter.integrated_lufs(),
+            true_peak_dbtp=self._meter.true_peak_dbtp,
+            realtime_factor=sound.seconds_made / sound.seconds_spent if sound.seconds_spent else 0.0,
+            pieces=sound.pieces(seconds),
+            complete=self._complete,
+        )
 
 
 class _Excerpted:
@@ -137,24 +178,41 @@ class _Excerpted:
 
     def pieces(self, seconds: float) -> tuple[PieceNote, ...]:
         """List the pieces heard within the first so many seconds, in order."""
+        start_s, hop_s = self._excerpt.start_s, self._timeline.hop_s
         notes = [
-            PieceNote(number, round(hop * self._timeline.hop_s - self._excerpt.start_s, 3), pattern)
+            PieceNote(number, round(hop * hop_s - start_s, 3), pattern)
             for number, (hop, pattern) in self._starts.items()
         ]
-        ends = [later.start_s for later in notes[1:]] + [float("inf")]
+        # A piece goes on for a while under the one that takes over.
+        over_s = self._timeline.handover_hops * hop_s
+        ends = [later.start_s + over_s for later in notes[1:]] + [float("inf")]
         return tuple(note for note, end in zip(notes, ends, strict=True) if note.start_s < seconds and end > 0.0)
 
 
-def _open(path: Path, timeline: Timeline, frames: int) -> soundfile.SoundFile:
-    kinds = {".wav": "WAV", ".flac": "FLAC"}
-    kind = kinds.get(path.suffix.lower())
-    if kind is None:
-        raise UsageError(f"{path} must end in .wav or .flac.")
+def _check_room(path: Path, samples: int) -> None:
+    """Refuse at once what cannot end well: FLAC makes music about half as long as WAV, seldom a third."""
+    least = samples * 3 * (1.0 if path.suffix.lower() == ".wav" else 0.3)
+    free = shutil.disk_usage(path.parent).free
+    if least > free:
+        need, left = least / 1e9, free / 1e9
+        raise AudioFileError(f"{path} needs {need:.1f} GB or more and {left:.1f} are left: make room or render less.")
+
+
+def _open(part: Path, path: Path, timeline: Timeline, frames: int) -> soundfile.SoundFile:
+    kind = _KINDS[path.suffix.lower()]
     if kind == "WAV" and frames * timeline.channels * 3 > _WAV_LIMIT_BYTES:
         kind = "RF64"
-    try:
-        return soundfile.SoundFile(path, "w", timeline.rate, timeline.channels, "PCM_24", format=kind)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise AudioFileError(
-            f"{path} cannot be written: check that the folder exists and may be written to."
-        ) from error
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    # libsndfile does not say why it cannot open a file; Python does.
+    part.touch()
+    return soundfile.SoundFile(part, "w", timeline.rate, timeline.channels, "PCM_24", format=kind)
+
+
+def _refusal(path: Path, error: Exception) -> AudioFileError:
+    """Say why a file could not be written; libsndfile has no word for a full disk."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(path.parent).free < _FULL_BYTES:
+            return AudioFileError(f"{path} could not be written because the disk is full: make room or choose another.")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).rstrip(" .")
+    return AudioFileError(f"{path} cannot be written ({reason}): choose a folder that exists and may be written to.")

@@ -7,9 +7,9 @@ half a hertz apart everything would repeat every two seconds. And since correlat
 in the middle of an equal-power fade, each carries a correction with it that makes the fade a straight line
 (`_kernels`): a tone that grows from clip to clip grows evenly, which no curved fade would let it.
 
-Channels are made from one middle signal and ``channels - 1`` side signals through Helmert contrasts, whose
-columns are orthogonal and add up to nothing: for two channels that is left = middle + side and
-right = middle - side. The sum of all channels is thus the middle alone, and mono loses nothing but width.
+Channels are made from one middle signal and ``channels - 1`` side signals, mixed by orthogonal columns that add up to
+nothing: for two channels that is left = middle + side and right = middle - side. The sum of all channels is thus the
+middle alone, and mono loses nothing but width.
 """
 
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class Clips:
 
 
 class Voice:
-    """Renders clips at one rate for one number of channels; holds tables, no state."""
+    """Renders clips at one rate for one number of channels; holds tables and room to work in. One thread at a time."""
 
     def __init__(self, rate: int, channels: int) -> None:
         self.grid: LinearGrid = linear_grid(rate)
@@ -85,7 +85,7 @@ class Voice:
         self._side_share = self._side_shape()
         self._bass_lines = int(np.searchsorted(self._side_share, 1.0))
         self._bass_twice = np.repeat(self._side_share[: self._bass_lines], 2)
-        self._contrasts = _helmert(channels)
+        self._mix = _mixing(channels)
         turns = np.arange(self.hop_frames, dtype=np.float64) / self.hop_frames * (np.pi / 2.0)
         self._fade_in = np.sin(turns).astype(np.float32)
         self._fade_out = np.cos(turns).astype(np.float32)
@@ -127,7 +127,7 @@ class Voice:
             np.add(signals[0], signals[1], out=out[:, 0])
             np.subtract(signals[0], signals[1], out=out[:, 1])
         else:
-            out[:] = (self._contrasts @ signals).T
+            out[:] = (self._mix @ signals).T
 
     def _add_noise(self, lines: Complexes, texture: Texture) -> None:
         """Write one clip's middle and side noise, (channels, lines)."""
@@ -193,15 +193,17 @@ def _unit_phasors(rng: np.random.Generator, count: int) -> Complexes:
     return np.asarray(np.exp(2j * np.pi * rng.random(count)), dtype=np.complex64)
 
 
-def _helmert(channels: int) -> Floats:
-    """Mixing matrix (channels, channels): a column of ones, then orthogonal contrasts whose rows have equal power."""
+def _mixing(channels: int) -> Floats:
+    """Mixing matrix (channels, channels): a column of ones for the middle, and one for each side signal.
+
+    The sides' columns are those of a discrete Hartley transform: orthogonal, adding up to nothing, and with the same
+    power in every channel.
+    """
+    if channels == 2:
+        return np.array([[1.0, 1.0], [1.0, -1.0]], dtype=np.float32)
     matrix = np.ones((channels, channels))
-    if channels > 2:
-        # A real Fourier basis gives every channel the same power from the sides, which plain Helmert steps do not.
-        angle = 2.0 * np.pi * np.outer(np.arange(channels), np.arange(1, channels)) / channels
-        matrix[:, 1:] = (np.cos(angle) + np.sin(angle)) / np.sqrt(channels - 1)
-    elif channels == 2:
-        matrix[1, 1] = -1.0
+    angle = 2.0 * np.pi * np.outer(np.arange(channels), np.arange(1, channels)) / channels
+    matrix[:, 1:] = (np.cos(angle) + np.sin(angle)) / np.sqrt(max(channels - 1, 1))
     return matrix.astype(np.float32)
 
 

@@ -1,6 +1,11 @@
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+
+from appliance.cli.main import main
 
 
 def test_without_arguments_it_says_what_there_is(latent):
@@ -31,3 +36,26 @@ def test_a_misspelt_option_is_one_sentence(latent):
 
 def test_version(latent):
     assert latent("--version").out.startswith("latent, version ")
+
+
+def test_what_nobody_foresaw_is_one_sentence_too(latent, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("on\nfire")
+
+    monkeypatch.setattr("appliance.cli.render.Mood.parse", fail)
+    outcome = latent("render", "x.wav")
+    assert outcome.code == 1
+    assert outcome.err == "latent: That did not work (RuntimeError: on fire); LATENT_DEBUG=1 shows where.\n"
+    monkeypatch.setenv("LATENT_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        main(["render", "x.wav"])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+def test_a_full_output_is_one_sentence(words):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [sys.executable, "-c", "from appliance.cli.main import main; main()", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("latent: That did not work (No space left on device)")

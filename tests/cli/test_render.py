@@ -78,6 +78,12 @@ def test_mood_rate_and_channels(latent, tmp_path):
         (["--seconds", "-1"], "above 0", 2),
         (["--seconds", "nan"], "above 0", 2),
         (["--seconds", "1e-9"], "above 0", 2),
+        (["--seconds", "inf"], "at most 2592000", 2),
+        (["--fade-out", "nan"], "--fade-out takes seconds from 0", 2),
+        (["--fade-out", "inf"], "--fade-out takes seconds from 0", 2),
+        (["--beds", ""], "a folder, weather or none", 2),
+        (["--beds", "~nosuchuser/x"], "in full", 1),
+        (["--minutes", "40000", "--channels", "8", "--rate", "192000"], "make room or render less", 1),
         (["--seconds", "1", "--minutes", "1"], "not both", 2),
         (["--start", "-3"], "seconds from 0", 2),
         (["--start", "1e12"], "30 days", 2),
@@ -129,7 +135,8 @@ def test_bad_beds(latent, tmp_path, monkeypatch):
     assert soundfile.info(tmp_path / "x.wav").frames == 144_000
 
 
-def test_ctrl_c_leaves_a_valid_file(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_valid_file(tmp_path, number):
     out = tmp_path / "night.flac"
     command = [
         sys.executable,
@@ -149,14 +156,84 @@ def test_ctrl_c_leaves_a_valid_file(tmp_path):
         env=os.environ,
     )
     deadline = time.monotonic() + 60
-    while not (out.exists() and out.stat().st_size > 200_000):
+    part = tmp_path / ".night.flac.part"
+    while not (part.exists() and part.stat().st_size > 200_000):
         assert time.monotonic() < deadline, "nothing was written for a minute"
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, told = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "Traceback" not in told
     assert "night.flac holds" in told
     assert soundfile.info(out).frames > 48_000
     assert np.isfinite(soundfile.read(out)[0]).all()
+    assert not part.exists()
+
+
+def test_a_failure_leaves_what_was_there(latent, tmp_path, monkeypatch):
+    out = tmp_path / "good.wav"
+    assert latent("render", out, "--seconds", "1", "--seed", "1", "--beds", "none").code == 0
+    good = out.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", full)
+    outcome = latent("render", out, "--seconds", "2", "--seed", "2", "--beds", "none")
+    assert outcome.code == 1
+    assert outcome.err == (
+        f"latent: {out} cannot be written (No space left on device): "
+        "choose a folder that exists and may be written to.\n"
+    )
+    assert out.read_bytes() == good
+    assert [each.name for each in tmp_path.iterdir()] == ["good.wav"]
+
+
+def test_music_is_not_written_among_the_beds(latent, tmp_path):
+    recording = tmp_path / "rain.wav"
+    soundfile.write(recording, np.random.default_rng(0).normal(0, 0.05, (48_000 * 5, 2)), 48_000)
+    before = recording.read_bytes()
+    outcome = latent("render", recording, "--beds", tmp_path)
+    assert outcome.code == 2
+    assert "among the recordings" in outcome.err
+    assert recording.read_bytes() == before
+
+
+def test_the_json_of_silence_is_json(latent, tmp_path):
+    outcome = latent("render", tmp_path / "x.wav", "--seconds", "2", "--mood", "volume=0", "--json")
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    facts = json.loads(outcome.out, parse_constant=refuse)
+    assert facts["integrated_lufs"] is None
+    assert facts["true_peak_dbtp"] is None
+
+
+def test_pieces_that_fade_out_are_heard_too(latent, tmp_path):
+    whole = json.loads(
+        latent("render", tmp_path / "x.wav", "--minutes", "6", "--seed", "7", "--json", "--beds", "none").out
+    )
+    begins = whole["pieces"][1]["start_s"]
+    words = ["--start", begins + 4, "--seconds", "2", "--seed", "7", "--json", "--beds", "none"]
+    part = json.loads(latent("render", tmp_path / "y.wav", *words).out)
+    assert [piece["number"] for piece in part["pieces"]] == [0, 1]
+    assert part["pieces"][1]["start_s"] == pytest.approx(-4.0)
+
+
+def test_nothing_calls_home(tmp_path):
+    """onnxruntime would leave a device id in the home folder."""
+    command = [sys.executable, "-c", "from appliance.cli.main import main; main()", "render", str(tmp_path / "x.wav")]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))}
+    done = subprocess.run(
+        [*command, "--seconds", "2"],
+        env=env | {"HOME": str(tmp_path / "home")},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert [path for path in tmp_path.rglob("*") if "icrosoft" in str(path) or "onnxruntime" in path.name] == []

@@ -53,6 +53,27 @@ def test_a_turn_that_was_taken_back_leaves_no_trace(minutes):
     assert not np.array_equal(other, block)
 
 
+def test_a_failure_on_the_way_leaves_no_trace(minutes, monkeypatch):
+    timeline, cursors, sound = minutes
+    timeline.step(cursors[70], REST)
+
+    def fail(*_):
+        raise RuntimeError("a bed broke")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(timeline._beds, "render", fail)
+        with pytest.raises(RuntimeError, match="a bed broke"):
+            timeline.step(cursors[71], REST)
+    _, block = timeline.step(cursors[71], REST)
+    assert np.array_equal(block, sound[71 * timeline.hop_frames : 72 * timeline.hop_frames])
+
+
+def test_a_cursor_of_another_model_is_refused(minutes):
+    timeline, cursors, _ = minutes
+    with pytest.raises(ValueError, match="another model"):
+        timeline.step(dataclasses.replace(cursors[3], model="other"), REST)
+
+
 def test_advance_gives_the_cursor_that_step_gives(minutes, make_timeline):
     _, cursors, _ = minutes
     timeline = make_timeline()
