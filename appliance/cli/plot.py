@@ -1,19 +1,27 @@
 """A picture of finished sound: its spectrogram, and below it how loud it is."""
 
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, MultipleLocator
 from scipy import fft
 
 from appliance.errors import AudioFileError
+from appliance.folders import cache_folder
 from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, FLOOR_DB, TOP_HZ, analyse, decibels
 from appliance.synth.loudness import Meter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["plot"]
 
@@ -57,6 +65,9 @@ def plot(audio_path: Path, png_path: Path) -> None:
         measured = _measure(audio_path)
     except (OSError, soundfile.SoundFileError) as error:
         raise AudioFileError(f"{audio_path} cannot be read as sound: check that it is a whole WAV or FLAC.") from error
+    _give_matplotlib_a_folder()
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(16.0, 9.0), dpi=100, facecolor=_PAPER)
     figure.subplots_adjust(left=0.062, right=0.922, bottom=0.055, top=0.932, hspace=0.05)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.6, 1.0])
@@ -70,6 +81,19 @@ def plot(audio_path: Path, png_path: Path) -> None:
         figure.savefig(png_path, format="png", facecolor=_PAPER)
     except OSError as error:
         raise AudioFileError(f"{png_path} cannot be written: check that its folder may be written to.") from error
+
+
+def _give_matplotlib_a_folder() -> None:
+    """Name a folder for what matplotlib keeps: where it finds none it says so on stderr."""
+    if os.environ.get("MPLCONFIGDIR"):
+        return
+    folder = cache_folder() / "matplotlib"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        folder = Path(tempfile.mkdtemp(prefix="latent-matplotlib-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["MPLCONFIGDIR"] = str(folder)
 
 
 def _measure(path: Path) -> _Measured:
@@ -95,7 +119,7 @@ def _measure(path: Path) -> _Measured:
     return _Measured(frames / rate, rate, hop / rate, level_db, *loudness)
 
 
-def _style(axes: Axes) -> None:
+def _style(axes: "Axes") -> None:
     axes.set_facecolor(_PAPER)
     axes.tick_params(colors=_INK, labelsize=11, length=4, color=_FAINT)
     axes.yaxis.set_label_coords(-0.042, 0.5)
@@ -103,7 +127,9 @@ def _style(axes: Axes) -> None:
         spine.set_color(_FAINT)
 
 
-def _draw_spectrogram(figure: Figure, axes: Axes, measured: _Measured) -> None:
+def _draw_spectrogram(figure: "Figure", axes: "Axes", measured: _Measured) -> None:
+    from matplotlib.ticker import FixedLocator
+
     highest_hz = min(_HIGHEST_HZ, measured.rate / 2.0)
     bottom, top = round(_bin(_LOWEST_HZ)), min(round(_bin(highest_hz)) + 1, BINS)
     shown = measured.level_db[bottom:top]
@@ -130,7 +156,9 @@ def _draw_spectrogram(figure: Figure, axes: Axes, measured: _Measured) -> None:
     bar.outline.set_edgecolor(_FAINT)
 
 
-def _draw_loudness(axes: Axes, measured: _Measured) -> None:
+def _draw_loudness(axes: "Axes", measured: _Measured) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+
     lufs = np.array(measured.short_term_lufs)
     middles = np.arange(len(lufs)) + _SHORT_TERM_S / 2.0
     heard = lufs[np.isfinite(lufs)]

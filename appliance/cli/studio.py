@@ -1,14 +1,13 @@
 """``latent studio``: gather a corpus, train a model, export it as a ``.latent`` file."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from appliance.errors import StudioError
+from appliance.errors import StudioError, UsageError
 
 __all__ = ["studio"]
 
@@ -20,7 +19,7 @@ _path = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def studio() -> None:
-    """Make a model: gather sounds, train, export.
+    """Make a model: render a corpus, train, export.
 
     \b
     Example:
@@ -33,7 +32,7 @@ def studio() -> None:
 @click.option("--clips", type=click.IntRange(1), default=30_000, show_default=True, help="Training clips.")
 @click.option("--tune-clips", type=click.IntRange(1), default=1_200, show_default=True, help="Clips to tune on.")
 @click.option("--test-clips", type=click.IntRange(1), default=2_000, show_default=True, help="Held-out clips.")
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same gives the same again.")
 @click.option("--soundfont", type=_path, default=None, help="Another .sf2 file than FluidR3_GM.")
 @click.option("--jobs", type=click.IntRange(1), default=None, help="Processes; one for each core where not given.")
 def gather(
@@ -60,9 +59,9 @@ def gather(
 @click.option("--corpus", type=_path, default=_CORPUS, show_default=True, help="Corpus to train on.")
 @click.option("--out", type=_path, default=_CHECKPOINT, show_default=True, help="Checkpoint to write.")
 @click.option("--epochs", type=click.IntRange(1), default=None, help="More take longer and help less and less.")
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=None, help="All cores where not given.")
-def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int | None) -> None:
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same gives the same again.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="With one the model repeats.")
+def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int) -> None:
     """Train the autoencoder, and score it beside PCA on instruments that it never heard.
 
     \b
@@ -73,7 +72,7 @@ def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int |
         from appliance.studio import train as step
     from appliance.studio.gather import load
 
-    step.use_threads(threads or os.cpu_count() or 1)
+    step.use_threads(threads)
     sounds = load(corpus)
     settings = step.TrainSettings(seed=seed)
     settings = replace(settings, epochs=epochs or settings.epochs)
@@ -86,15 +85,17 @@ def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int |
 @click.option("--corpus", type=_path, default=_CORPUS, show_default=True, help="Corpus that the model was trained on.")
 @click.option("--checkpoint", type=_path, default=_CHECKPOINT, show_default=True, help="Checkpoint to export.")
 @click.option("--places", type=click.IntRange(16), default=None, help="Sounds in the atlas.")
-@click.option("--licence", default="MIT", show_default=True, help="Licence of the model.")
-@click.option("--author", default="The Latent founders", show_default=True)
+@click.option("--licence", default="all rights reserved", show_default=True, help="Licence of the model.")
+@click.option("--author", default="unknown", show_default=True, help="Who made it.")
 def export(out: Path, corpus: Path, checkpoint: Path, places: int | None, licence: str, author: str) -> None:
-    """Write a trained model as a .latent file, and print its card.
+    """Write a trained model to OUT, a .latent file, and print its card.
 
     \b
     Example:
       latent studio export models/mine.latent
     """
+    if out.suffix != ".latent":
+        raise UsageError(f"{out} must end in .latent, as in {out.stem or 'mine'}.latent.")
     with _torch_wanted():
         from appliance.studio import export as step
     from appliance.studio.gather import load

@@ -59,3 +59,9 @@ def test_a_full_output_is_one_sentence(words):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("latent: That did not work (No space left on device)")
+
+
+def test_a_model_is_exported_as_a_latent_file_or_not_at_all(latent):
+    outcome = latent("studio", "export", "studio-work/corpus.npz")
+    assert outcome.code == 2
+    assert outcome.err == "latent: studio-work/corpus.npz must end in .latent, as in corpus.latent.\n"
