@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-__all__ = ["cache_folder", "configuration_folder", "state_folder", "write_whole"]
+__all__ = ["cache_folder", "configuration_folder", "shown", "state_folder", "write_whole"]
 
 
 def _folder(systemd: str, xdg: str, fallback: str) -> Path:
@@ -15,7 +15,26 @@ def _folder(systemd: str, xdg: str, fallback: str) -> Path:
     if given:
         # systemd joins several folders with colons; ours is the first.
         return Path(given.split(":")[0])
-    return Path(os.environ.get(xdg) or Path.home() / fallback) / "latent"
+    return Path(os.environ.get(xdg) or _home() / fallback) / "latent"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        # A container may run us as a user that has no name, and so no home.
+        return Path(tempfile.gettempdir()) / f"latent-{os.getuid()}"
+
+
+def shown(name: str | Path) -> str:
+    """Make a name fit for a sentence: what cannot be printed, line ends and broken bytes too, as escapes."""
+    return "".join(each if each.isprintable() else _escaped(each) for each in str(name))
+
+
+def _escaped(character: str) -> str:
+    # Bytes of a file name that are not UTF-8 come to us as lone surrogates.
+    code = ord(character)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else repr(character)[1:-1]
 
 
 def state_folder() -> Path:

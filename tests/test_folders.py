@@ -1,8 +1,11 @@
+import os
+import pwd
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from appliance.folders import cache_folder, configuration_folder, state_folder, write_whole
+from appliance.folders import cache_folder, configuration_folder, shown, state_folder, write_whole
 
 
 def test_systemd_comes_before_xdg_before_home(monkeypatch):
@@ -21,6 +24,22 @@ def test_cache_and_configuration(monkeypatch):
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", "/etc/latent")
     assert cache_folder() == Path("/var/cache/latent")
     assert configuration_folder() == Path("/etc/latent")
+
+
+def test_a_user_without_a_home_gets_a_folder(monkeypatch):
+    def nobody(uid):
+        raise KeyError(uid)
+
+    for name in ("HOME", "STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert state_folder() == Path(tempfile.gettempdir()) / f"latent-{os.getuid()}" / ".local" / "state" / "latent"
+
+
+def test_names_are_shown_on_one_line():
+    assert shown("café noir.wav") == "café noir.wav"
+    assert shown(Path("two\nlines\x1b[31m")) == r"two\nlines\x1b[31m"
+    assert shown(os.fsdecode(b"caf\xe9")) == r"caf\xe9"
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
