@@ -1,33 +1,41 @@
 """``latent.toml``: every key with its unit, range, default and reason. With no file at all everything works."""
 
 import difflib
+import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from appliance.errors import MoodError, SettingsError
-from appliance.folders import configuration_folder
+from appliance.folders import configuration_folder, shown
 from appliance.mood import Mood
 
 __all__ = ["CardSettings", "MusicSettings", "Settings", "SoundSettings", "read_settings"]
 
 
+_MOST_BYTES = 1 << 20
+
+# A name that holds something.
+_Name = Annotated[str, Field(pattern=r"\S")]
+
+
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: true is no number, and "20" is none either.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class MusicSettings(_Table):
     """What is played."""
 
     # A shipped model's name, or a file.
-    model: str = "default"
+    model: _Name = "default"
     # None: a new one every time it starts.
-    seed: Annotated[int, Field(ge=0)] | None = None
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     # A folder of recordings, "weather" for the built-in ones, or "none".
-    beds: str = "weather"
+    beds: _Name = "weather"
 
 
 class SoundSettings(_Table):
@@ -41,7 +49,7 @@ class CardSettings(_Table):
     """Where it is played."""
 
     # None: the system's default.
-    device: str | None = None
+    device: _Name | None = None
     # Frames per second; a card that refuses gets its own usual rate.
     rate: Annotated[int, Field(ge=8_000, le=192_000)] = 48_000
     channels: Annotated[int, Field(ge=1, le=8)] = 2
@@ -49,8 +57,10 @@ class CardSettings(_Table):
     reserve_s: Annotated[float, Field(ge=2.0, le=120.0)] = 20.0
 
 
-class Settings(_Table):
+class Settings(BaseModel):
     """The whole file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     music: MusicSettings = MusicSettings()
     sound: SoundSettings = SoundSettings()
@@ -58,14 +68,29 @@ class Settings(_Table):
     # Where the mood stands when it starts; what is not named rests.
     mood: dict[str, float] = Field(default_factory=dict)
 
-    @field_validator("mood")
+    @field_validator("mood", mode="before")
     @classmethod
-    def _a_mood_that_can_be(cls, values: dict[str, float]) -> dict[str, float]:
-        try:
-            Mood.parse(f"{name}={value}" for name, value in values.items())
-        except MoodError as error:
-            raise PydanticCustomError("mood", "{sentence}", {"sentence": str(error).rstrip(".")}) from error
-        return values
+    def _a_mood_that_can_be(cls, values: Any) -> dict[str, float]:
+        if not isinstance(values, dict):
+            raise PydanticCustomError("dict_type", "no table")
+        problems = [problem for name, value in values.items() if (problem := _mood_problem(name, value))]
+        if problems:
+            raise PydanticCustomError("mood", "{sentence}", {"sentence": "; mood: ".join(problems)})
+        return {name: float(value) for name, value in values.items()}
+
+
+def _mood_problem(name: str, value: object) -> str:
+    """Say what is wrong with one entry of [mood]; empty where nothing is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"{shown(name)} must be a number"
+    try:
+        Mood.parse([f"{name}={float(value)}"])
+    except OverflowError:
+        return f"{shown(name)} is too large a number"
+    except MoodError as error:
+        sentence = shown(str(error)).rstrip(".")
+        return sentence[0].lower() + sentence[1:]
+    return ""
 
 
 def read_settings(path: Path | None) -> Settings:
@@ -77,26 +102,63 @@ def read_settings(path: Path | None) -> Settings:
         Listing every problem at once, with 'did you mean' where a key is nearly right.
     """
     chosen = path or configuration_folder() / "latent.toml"
-    if path is None and not chosen.exists():
-        return Settings()
+    name = shown(chosen)
     try:
-        table = tomllib.loads(chosen.read_text(encoding="utf-8"))
+        text = _text(chosen)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path is None:
+            return Settings()
+        raise SettingsError(f"The settings file {name} cannot be read ({error.strerror}): check its path.") from error
     except OSError as error:
-        raise SettingsError(f"The settings file {chosen} cannot be read ({error.strerror}): check its path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The settings file {chosen} is not valid TOML: {error}.") from error
+        raise SettingsError(
+            f"The settings file {name} cannot be read ({error.strerror}): check its path and its rights."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"The settings file {name} is not valid TOML: it is not UTF-8 text.") from error
+    try:
+        table = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"The settings file {name} is not valid TOML: {shown(str(error))}.") from error
     try:
         return Settings.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(_problem(item["loc"], item["type"], item["msg"]) for item in error.errors())
-        raise SettingsError(f"The settings file {chosen} needs mending: {problems}.") from error
+        problems = "; ".join(_problem(item) for item in error.errors(include_input=False, include_url=False))
+        raise SettingsError(f"The settings file {name} needs mending: {problems}.") from error
 
 
-def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    """Describe one problem, and for an unknown key the known one that is nearest."""
-    name = ".".join(str(part) for part in location)
+def _text(path: Path) -> str:
+    """Read a file of reasonable size; a device, a pipe or a folder could keep us for ever. Raises SettingsError too."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise SettingsError(f"The settings file {shown(path)} is not an ordinary file: name a TOML file.")
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise SettingsError(f"The settings file {shown(path)} is longer than 1 MiB: name a TOML file.")
+    # Some editors begin a file with a byte order mark.
+    return content.decode("utf-8-sig")
+
+
+def _figure(bound: float | None) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
+
+
+def _problem(error: ErrorDetails) -> str:
+    """Describe one problem in plain words, and for an unknown key name the known one that is nearest."""
+    location, kind, bounds = error["loc"], error["type"], error.get("ctx", {})
+    name = shown(".".join(str(part) for part in location))
+    plain = {
+        "model_type": f"must be a table, as in [{name}]",
+        "dict_type": f"must be a table, as in [{name}]",
+        "string_type": "must be text in quotes",
+        "string_pattern_mismatch": "must not be empty",
+        "int_type": "must be a whole number",
+        "float_type": "must be a number",
+        "finite_number": "is not a finite number",
+        "greater_than_equal": f"must be at least {_figure(bounds.get('ge'))}",
+        "less_than_equal": f"must be at most {_figure(bounds.get('le'))}",
+    }
     if kind != "extra_forbidden":
-        return f"{name}: {message[0].lower()}{message[1:]}"
+        return f"{name}: {plain.get(kind, error['msg'])}"
     tables: dict[str, type[BaseModel]] = {"music": MusicSettings, "sound": SoundSettings, "card": CardSettings}
     known = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings
     close = difflib.get_close_matches(str(location[-1]), known.model_fields, n=1)

@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from appliance.errors import SettingsError
@@ -28,7 +31,7 @@ def test_all_problems_are_told_at_once(tmp_path):
     told = str(caught.value)
     assert "did you mean target_lufs?" in told
     assert "did you mean card?" in told
-    assert "sound.ceiling_dbtp: input should be less than or equal to 0" in told
+    assert "sound.ceiling_dbtp: must be at most 0" in told
     assert "card.reserve_s" in told
     assert "did you mean pitch?" in told
     assert "\n" not in told
@@ -41,3 +44,94 @@ def test_not_toml_and_not_there(tmp_path):
         read_settings(path)
     with pytest.raises(SettingsError, match="cannot be read"):
         read_settings(tmp_path / "nowhere.toml")
+
+
+def refusal(tmp_path, text):
+    path = tmp_path / "latent.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        read_settings(path)
+    told = str(caught.value)
+    assert "\n" not in told
+    assert told.endswith(".")
+    return told
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path):
+    path = tmp_path / "latent.toml"
+    path.write_bytes(b"\xef\xbb\xbf[music]\nseed = 7\n")
+    assert read_settings(path).music.seed == 7
+
+
+def test_whole_numbers_stand_where_any_number_may(tmp_path):
+    path = tmp_path / "latent.toml"
+    path.write_text("[sound]\ntarget_lufs = -23\n[card]\nreserve_s = 5\n[mood]\npace = 2\n[music]\nseed = 0\n")
+    found = read_settings(path)
+    assert (found.sound.target_lufs, found.card.reserve_s, found.mood, found.music.seed) == (-23.0, 5.0, {"pace": 2}, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[music]\nseed = true", "music.seed: must be a whole number"),
+        ("[music]\nseed = 1.0", "music.seed: must be a whole number"),
+        ("[music]\nseed = -1", "music.seed: must be at least 0"),
+        (f"[music]\nseed = {2**63}", f"music.seed: must be at most {2**63 - 1}"),
+        (f"[music]\nseed = 0x{'f' * 9000}", "music.seed: must be at most"),
+        ("[music]\nmodel = ''", "music.model: must not be empty"),
+        ("[music]\nbeds = ' '", "music.beds: must not be empty"),
+        ("[music]\nmodel = 3", "music.model: must be text in quotes"),
+        ("[card]\ndevice = ''", "card.device: must not be empty"),
+        ("[card]\nrate = '48000'", "card.rate: must be a whole number"),
+        ("[card]\nrate = 1", "card.rate: must be at least 8000"),
+        ("[card]\nreserve_s = true", "card.reserve_s: must be a number"),
+        ("[sound]\ntarget_lufs = nan", "sound.target_lufs: is not a finite number"),
+        ("[sound]\ntarget_lufs = -inf", "sound.target_lufs: is not a finite number"),
+        ("[sound]\ntarget_lufs = '-20'", "sound.target_lufs: must be a number"),
+        ("music = 3", "music: must be a table, as in [music]"),
+        ("mood = 3", "mood: must be a table, as in [mood]"),
+        ("[[card]]", "card: must be a table, as in [card]"),
+        ("[mood]\npitch = true", "mood: pitch must be a number"),
+        ("[mood]\npitch = '1'", "mood: pitch must be a number"),
+        ("[mood]\npitch = nan", "mood: pitch takes a number from -1 to 1"),
+        (f"[mood]\npitch = 0x{'f' * 9000}", "mood: pitch is too large a number"),
+        ('[mood]\n"pi\\ntch" = true', r"mood: pi\ntch must be a number"),
+        ('"pi\\ntch" = 1', r"there is no pi\ntch"),
+        (f"seed = {'9' * 5000}", "is not valid TOML"),
+        (f"seed = {'[' * 5000}", "is not valid TOML"),
+    ],
+)
+def test_what_cannot_be_is_told_in_plain_words(tmp_path, text, told):
+    assert told in refusal(tmp_path, text)
+
+
+def test_every_bad_mood_is_told(tmp_path):
+    told = refusal(tmp_path, "[mood]\npich = 1\npitch = 3\npace = true\nwander = 0.5\n")
+    assert "did you mean pitch?" in told
+    assert "mood: pitch takes a number" in told
+    assert "mood: pace must be a number" in told
+    assert "wander" not in told
+
+
+def test_what_is_no_file_of_settings_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path, tmp_path / "pipe"):
+        with pytest.raises(SettingsError, match="is not an ordinary file"):
+            read_settings(path)
+    (tmp_path / "long.toml").write_bytes(b"#" * (1 << 21))
+    with pytest.raises(SettingsError, match="longer than 1 MiB"):
+        read_settings(tmp_path / "long.toml")
+    (tmp_path / "bytes.toml").write_bytes(b"a = '\xff'")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        read_settings(tmp_path / "bytes.toml")
+
+
+def test_the_usual_place_is_absent_only_if_it_is(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path / "file"))
+    assert read_settings(None) == Settings()
+    # A loop of links, as a locked folder, leaves open what is there.
+    (tmp_path / "latent.toml").symlink_to("latent.toml")
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path))
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_settings(None)
