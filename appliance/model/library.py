@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.errors import ModelError
-from appliance.folders import state_folder
+from appliance.folders import shown, state_folder
 
 __all__ = ["DEFAULT", "find", "folders"]
 
@@ -36,25 +36,43 @@ def find(name_or_path: str | None) -> Path:
     Raises
     ------
     ModelError
-        If there is no such file.
+        If there is no such file, or it cannot be looked up.
     """
-    local, shipped = folders()
     if name_or_path is None or name_or_path == DEFAULT:
-        path = shipped / (DEFAULT + _SUFFIX)
+        path = _SHIPPED / (DEFAULT + _SUFFIX)
         if not path.exists():
             raise ModelError(f"The shipped model {path} is missing; fetch it again, or name another with --model.")
         return path
-    if "/" in name_or_path or name_or_path.endswith(_SUFFIX):
-        path = Path(name_or_path).expanduser()
-        if not path.exists():
-            raise ModelError(f"{path} does not exist{_hint(path.stem, _stems(path.parent), 'in that folder')}")
-        return path
+    if not name_or_path.strip():
+        raise ModelError("The model's name is empty: give a name, or the path of a .latent file.")
+    try:
+        if "/" in name_or_path or name_or_path.endswith(_SUFFIX):
+            return _at(Path(name_or_path).expanduser())
+        return _named(name_or_path)
+    except OSError as error:
+        raise ModelError(
+            f"The model {shown(name_or_path)} cannot be looked up ({error.strerror}): check its path and its rights."
+        ) from error
+    except RuntimeError as error:
+        raise ModelError(
+            f"The model {shown(name_or_path)} cannot be looked up: there is no such home folder, so give its full path."
+        ) from error
+
+
+def _at(path: Path) -> Path:
+    if not path.exists():
+        raise ModelError(f"{shown(path)} does not exist{_hint(path.stem, _stems(path.parent), 'in that folder')}")
+    return path
+
+
+def _named(name: str) -> Path:
+    local, shipped = folders()
     for folder in (local, shipped):
-        path = folder / (name_or_path + _SUFFIX)
+        path = folder / (name + _SUFFIX)
         if path.exists():
             return path
     known = sorted({*_stems(local), *_stems(shipped)})
-    raise ModelError(f"There is no model named {name_or_path!r}{_hint(name_or_path, known, 'on this machine')}")
+    raise ModelError(f"There is no model named {name!r}{_hint(name, known, 'on this machine')}")
 
 
 def _stems(folder: Path) -> list[str]:
@@ -66,4 +84,4 @@ def _hint(asked: str, known: list[str], where: str) -> str:
         return f"; there are no models {where}, so name a {_SUFFIX} file by its path."
     close = difflib.get_close_matches(asked, known, n=1)
     suggestion = f"; did you mean {close[0]!r}" if close else ""
-    return f"{suggestion}; the models {where} are: {', '.join(known)}."
+    return f"{suggestion}; the models {where} are: {', '.join(map(shown, known))}."

@@ -70,3 +70,43 @@ def test_without_systemd_the_xdg_folder(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert library.folders()[0] == Path("/home/somebody/.local/state/latent/models")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name(shelves: tuple[Path, Path], name: str) -> None:
+    with pytest.raises(ModelError, match="name is empty"):
+        find(name)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "/" + "x" * 300, "x" * 300 + ".latent", "~nosuch/a.latent"])
+def test_what_cannot_be_looked_up(shelves: tuple[Path, Path], name: str) -> None:
+    with pytest.raises(ModelError, match="cannot be looked up"):
+        find(name)
+
+
+def test_what_may_not_be_looked_up(shelves: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    for name in ("harbour", "/locked/harbour.latent"):
+        with pytest.raises(ModelError, match=rf"{name} cannot be looked up \(Permission denied\)"):
+            find(name)
+
+
+def test_odd_names_stay_on_one_line(shelves: tuple[Path, Path]) -> None:
+    for name in ("a\nb", "/a\nb", "a\0b.latent"):
+        with pytest.raises(ModelError) as caught:
+            find(name)
+        assert str(caught.value).isprintable()
+
+
+def test_only_a_bare_name_asks_for_the_folder_of_this_machine(
+    shelves: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never() -> Path:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(library, "state_folder", never)
+    assert find(None) == shelves[1] / "default.latent"
+    assert find(str(shelves[0] / "fog.latent")) == shelves[0] / "fog.latent"
