@@ -7,6 +7,8 @@ seam either.
 
 import hashlib
 import math
+import os
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,7 +19,7 @@ import soundfile
 from scipy import fft
 
 from appliance.errors import AudioFileError
-from appliance.folders import write_whole
+from appliance.folders import shown, write_whole
 from appliance.spectrum.codec import BINS, Floats, analyse, from_power, power
 from appliance.synth.beds import Bed
 from appliance.synth.loudness import Meter
@@ -26,7 +28,7 @@ __all__ = ["RECORDING_LUFS", "prepare"]
 
 RECORDING_LUFS = -30.0
 # Raised whenever the preparation changes what it makes, so that what older versions cached is left aside.
-_VERSION = 1
+_VERSION = 2
 # Longer ones would take half a gigabyte while they are prepared, and a bed gives way after two minutes.
 _LONGEST_S = 180.0
 _SHORTEST_S = 3.0
@@ -36,6 +38,8 @@ _PAUSE_DB = 40.0
 _RATES = (4_000, 400_000)
 _MOST_CHANNELS = 16
 _SPECTRUM_CLIPS = 12
+# Full scale is 1; powers of samples that are far above it overflow float32.
+_HIGHEST_PEAK = 1000.0
 
 
 def prepare(folder: Path, rate: int, channels: int, cache: Path, skipped: Callable[[str], None]) -> tuple[Bed, ...]:
@@ -66,25 +70,31 @@ def prepare(folder: Path, rate: int, channels: int, cache: Path, skipped: Callab
         If the folder is missing or holds no usable recording.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    except OSError as error:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except (OSError, ValueError) as error:
         raise AudioFileError(
-            f"The folder of recordings {folder} cannot be read: name a folder that holds sound files."
+            f"The folder of recordings {shown(folder)} cannot be read ({_reason(error)}): "
+            "name a folder that holds sound files."
         ) from error
     store = _Store(cache, rate, channels, skipped)
     beds = []
     for path in paths:
         try:
-            beds.append(store.bed(path))
+            with _plainly(path):
+                usable = path.is_file()
+            if usable:
+                beds.append(store.bed(path))
         except AudioFileError as error:
             skipped(str(error))
     if not beds:
-        raise AudioFileError(f"The folder {folder} holds no usable recording: put wav, flac, ogg or mp3 files there.")
+        raise AudioFileError(
+            f"The folder {shown(folder)} holds no usable recording: put wav, flac, ogg or mp3 files there."
+        )
     return tuple(beds)
 
 
 class _Store:
-    """Prepared recordings on disk: ``KEY.npy`` is a loop, ``KEY.spectrum.npy`` its spectrum."""
+    """Prepared recordings on disk: ``KEY.npy`` is a loop, ``KEY.npz`` its checksum and its spectrum."""
 
     def __init__(self, folder: Path, rate: int, channels: int, tell: Callable[[str], None]) -> None:
         self._folder = folder
@@ -106,13 +116,14 @@ class _Store:
         bed = Bed(path.stem, loop, _spectrum(loop, self._rate), RECORDING_LUFS)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_whole(self._folder / f"{key}.spectrum.npy", partial(np.save, arr=bed.spectrum))
             write_whole(self._folder / f"{key}.npy", partial(np.save, arr=loop))
+            checksum = np.array(_checksum(self._folder / f"{key}.npy"))
+            write_whole(self._folder / f"{key}.npz", partial(np.savez, checksum=checksum, spectrum=bed.spectrum))
         except OSError:
             if not self._told:
                 self._tell(
-                    f"The cache {self._folder} cannot be written, so recordings are prepared anew at each start: "
-                    "make it writable or free some space."
+                    f"The cache {shown(self._folder)} cannot be written, so recordings are prepared anew at each "
+                    "start: make it writable or free some space."
                 )
             self._told = True
             return bed
@@ -125,14 +136,32 @@ class _Store:
 
     def _load(self, name: str, key: str) -> Bed | None:
         """Open a kept bed; None where there is none or what is there is damaged."""
+        path = self._folder / f"{key}.npy"
         try:
-            loop = np.load(self._folder / f"{key}.npy", mmap_mode="r")
-            spectrum = np.load(self._folder / f"{key}.spectrum.npy")
-        except (OSError, ValueError, EOFError):
+            with path.with_suffix(".npz").open("rb") as file, np.load(file) as known:
+                checksum, spectrum = known["checksum"], known["spectrum"]
+            if checksum != _checksum(path):
+                return None
+            loop = np.load(path, mmap_mode="r")
+        # What a damaged file makes of numpy's and zipfile's readers is beyond listing, and it can be made again.
+        except Exception:
             return None
         if loop.dtype != np.float32 or loop.shape[1:] != (self._channels,) or spectrum.shape != (BINS,):
             return None
         return Bed(name, loop, spectrum, RECORDING_LUFS)
+
+
+def _checksum(path: Path) -> int:
+    """CRC-32 of a file, read in blocks: pages of a map would count as our memory."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "it is no path"
 
 
 @contextmanager
@@ -141,9 +170,11 @@ def _plainly(path: Path) -> Iterator[None]:
     try:
         yield
     except AudioFileError as error:
-        raise AudioFileError(f"{path.name} is left out: it {error}.") from error
-    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
-        raise AudioFileError(f"{path.name} is left out: it cannot be read as sound.") from error
+        raise AudioFileError(f"{shown(path.name)} is left out: it {error}.") from error
+    except OSError as error:
+        raise AudioFileError(f"{shown(path.name)} is left out: it cannot be read ({_reason(error)}).") from error
+    except (soundfile.SoundFileError, ValueError, TypeError, MemoryError) as error:
+        raise AudioFileError(f"{shown(path.name)} is left out: it cannot be read as sound.") from error
 
 
 def _read(path: Path, rate: int, channels: int) -> Floats:
@@ -151,15 +182,19 @@ def _read(path: Path, rate: int, channels: int) -> Floats:
 
     Raises AudioFileError whose message goes on after "it ...".
     """
-    with soundfile.SoundFile(path) as file:
+    # As bytes, because a name need not be text.
+    with soundfile.SoundFile(os.fsencode(path)) as file:
         if not _RATES[0] <= file.samplerate <= _RATES[1] or file.channels > _MOST_CHANNELS:
             raise AudioFileError(f"has {file.channels} channels at {file.samplerate} Hz, which is not supported")
         sound = file.read(round(1.25 * _LONGEST_S * file.samplerate), dtype="float32", always_2d=True)
         recorded_rate = file.samplerate
     if len(sound) < _SHORTEST_S * recorded_rate:
         raise AudioFileError(f"is shorter than {_SHORTEST_S:.0f} seconds")
-    if not np.isfinite(sound).all():
+    peak = max(float(sound.max()), -float(sound.min()))
+    if not math.isfinite(peak):
         raise AudioFileError("holds samples that are not numbers")
+    if peak > _HIGHEST_PEAK:
+        raise AudioFileError(f"has samples more than {_HIGHEST_PEAK:.0f} times above full scale")
     if channels == 1:
         sound = sound.mean(axis=1, keepdims=True)
     if recorded_rate != rate:

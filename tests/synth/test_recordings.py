@@ -1,5 +1,7 @@
 """Recordings become beds once; what cannot be used is named and left out; a full disk changes nothing one hears."""
 
+import os
+
 import numpy as np
 import pyloudnorm
 import pytest
@@ -150,9 +152,9 @@ def bad_file(folder, kind):
         soundfile.write(path, np.zeros((5 * RATE, 2)), RATE)
     elif kind == "constant":
         soundfile.write(path, np.full((5 * RATE, 2), 0.25), RATE)
-    elif kind == "broken":
+    elif kind in ("broken", "enormous"):
         sound = hiss(5)
-        sound[777] = np.nan
+        sound[777] = np.nan if kind == "broken" else -1e30
         soundfile.write(path, sound, RATE, subtype="FLOAT")
     elif kind == "short":
         soundfile.write(path, hiss(2), RATE)
@@ -168,7 +170,7 @@ def bad_file(folder, kind):
     return path
 
 
-BAD = ["text", "empty", "silent", "constant", "broken", "short", "blip", "slow", "cut"]
+BAD = ["text", "empty", "silent", "constant", "broken", "enormous", "short", "blip", "slow", "cut"]
 
 
 def test_bad_files_are_named_and_the_rest_plays(folder, cache):
@@ -195,13 +197,31 @@ def test_a_locked_file_is_named(folder, cache, monkeypatch):
 
     def refuse(store, path):
         if path.name == "locked.wav":
-            raise PermissionError(path)
+            raise PermissionError(13, "Permission denied")
         return real(store, path)
 
     monkeypatch.setattr(recordings._Store, "_key", refuse)
     told = []
     assert [bed.name for bed in prepare(folder, RATE, 2, cache, told.append)] == ["brook"]
-    assert "locked.wav" in told[0]
+    assert told == ["locked.wav is left out: it cannot be read (Permission denied)."]
+
+
+def test_odd_names_stay_on_one_line(folder, cache):
+    for name in (b"two\nlines.wav", b"caf\xe9.wav"):
+        (folder / os.fsdecode(name)).write_text("no sound")
+    soundfile.write(folder / "brook.wav", hiss(5), RATE)
+    told = []
+    prepare(folder, RATE, 2, cache, told.append)
+    assert sorted(told) == [
+        r"caf\xe9.wav is left out: it cannot be read as sound.",
+        r"two\nlines.wav is left out: it cannot be read as sound.",
+    ]
+
+
+def test_a_name_that_is_not_text_plays(folder, cache):
+    soundfile.write(folder / "brook.wav", hiss(5), RATE)
+    (folder / "brook.wav").rename(folder / os.fsdecode(b"caf\xe9.wav"))
+    assert len(only(folder, cache).loop) > RATE
 
 
 def test_nothing_usable_says_what_to_do(folder, cache, tmp_path):
@@ -216,6 +236,10 @@ def test_nothing_usable_says_what_to_do(folder, cache, tmp_path):
         prepare(tmp_path / "missing", RATE, 2, cache, never)
     with pytest.raises(AudioFileError, match="name a folder"):
         prepare(folder / "text.wav", RATE, 2, cache, never)
+    with pytest.raises(AudioFileError, match="File name too long"):
+        prepare(tmp_path / ("x" * 300), RATE, 2, cache, never)
+    with pytest.raises(AudioFileError, match="name a folder"):
+        prepare(tmp_path / "a\0b", RATE, 2, cache, never)
 
 
 def test_what_was_prepared_is_not_prepared_again(folder, cache, monkeypatch):
@@ -244,7 +268,51 @@ def test_another_content_under_the_same_name_is_another_recording(folder, cache)
     assert not np.array_equal(first, only(folder, cache).loop)
 
 
-@pytest.mark.parametrize("damage", [b"", b"junk", b"\x93NUMPY"])
+def test_a_recording_made_once_is_found_even_where_it_is_as_short_as_may_be(folder, cache, monkeypatch):
+    soundfile.write(folder / "brook.wav", hiss(3.1), RATE)
+    first = only(folder, cache)
+    monkeypatch.setattr(recordings, "_read", lambda *_: never("read again"))
+    np.testing.assert_array_equal(first.loop, only(folder, cache).loop)
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        np.full((5 * RATE, 2), np.nan, np.float32),
+        np.zeros((5 * RATE, 2), np.float32),
+        np.zeros((0, 2), np.float32),
+        np.zeros((100, 2), np.float32),
+        np.ones((5 * RATE, 3), np.float32),
+        np.ones((5 * RATE, 2), np.float64),
+        np.float32(1.0),
+    ],
+    ids=["nan", "silence", "nothing", "short", "channels", "dtype", "scalar"],
+)
+def test_a_loop_that_is_not_what_was_kept_is_made_again(folder, cache, loop):
+    soundfile.write(folder / "brook.wav", hiss(5), RATE)
+    whole = np.array(only(folder, cache).loop)
+    (path,) = cache.glob("*.npy")
+    np.save(path, loop)
+    np.testing.assert_array_equal(only(folder, cache).loop, whole)
+
+
+@pytest.mark.parametrize("name", ["*.npy", "*.npz"])
+@pytest.mark.parametrize("place", [0, 30, 100, 3_000, -30])
+def test_one_changed_byte_is_noticed(folder, cache, name, place):
+    soundfile.write(folder / "brook.wav", hiss(5), RATE)
+    bed = only(folder, cache)
+    loop, spectrum = np.array(bed.loop), bed.spectrum
+    (path,) = cache.glob(name)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x55
+    path.unlink()
+    path.write_bytes(content)
+    again = only(folder, cache)
+    np.testing.assert_array_equal(again.loop, loop)
+    np.testing.assert_array_equal(again.spectrum, spectrum)
+
+
+@pytest.mark.parametrize("damage", [b"", b"junk", b"\x93NUMPY", b"PK\3\4"])
 def test_a_damaged_cache_is_made_again(folder, cache, damage):
     soundfile.write(folder / "brook.wav", hiss(5), RATE)
     whole = np.array(only(folder, cache).loop)
