@@ -1,5 +1,8 @@
 """The picture shows what is in the file, reads it in blocks, and refuses in one sentence."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +85,32 @@ def test_what_cannot_be_read_or_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(AudioFileError, match=r"picture\.png cannot be written"):
         plot(tmp_path / "sound.wav", tmp_path / "nowhere" / "picture.png")
     assert not (tmp_path / "picture.png").exists()
+
+
+@pytest.mark.parametrize("cache", ["cache", "blocked"])
+def test_matplotlib_has_a_folder_and_nothing_to_say(tmp_path: Path, cache: str) -> None:
+    (tmp_path / "blocked").touch()
+    soundfile.write(tmp_path / "sound.wav", tone(440.0, 0.1), RATE)
+    code = """
+import os, sys
+from pathlib import Path
+from appliance.cli.plot import plot
+plot(Path(sys.argv[1]), Path(sys.argv[2]))
+print(os.environ["MPLCONFIGDIR"])
+"""
+    environment = {name: text for name, text in os.environ.items() if name != "MPLCONFIGDIR"}
+    environment |= {"HOME": "/proc", "XDG_CONFIG_HOME": "/proc", "XDG_CACHE_HOME": "/proc"}
+    environment["CACHE_DIRECTORY"] = str(tmp_path / cache)
+    arguments = [sys.executable, "-c", code, str(tmp_path / "sound.wav"), str(tmp_path / "picture.png")]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    # It may say that it lists the fonts, on a slow machine.
+    assert "MPLCONFIGDIR" not in done.stderr
+    assert "writable" not in done.stderr
+    assert (tmp_path / "picture.png").exists()
+    used = Path(done.stdout.strip())
+    if cache == "cache":
+        assert used == tmp_path / "cache" / "matplotlib"
+    else:
+        assert not used.exists()
