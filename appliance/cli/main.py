@@ -91,8 +91,20 @@ def _run(args: list[str] | None) -> int:
     except Exception as error:
         if os.environ.get("LATENT_DEBUG"):
             raise
+        if isinstance(error, OSError):
+            _drop_output()
         what = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
         return _complain(f"That did not work ({' '.join(what.split())}); LATENT_DEBUG=1 shows where.", 1)
+
+
+def _drop_output() -> None:
+    """Let what could not be printed go, or Python would try once more as it ends, and complain in its own words."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _complain(sentence: str, code: int) -> int:
