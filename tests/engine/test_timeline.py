@@ -53,6 +53,22 @@ def test_a_turn_that_was_taken_back_leaves_no_trace(minutes):
     assert not np.array_equal(other, block)
 
 
+def test_step_is_pure_while_hands_move(make_timeline):
+    """Every hop under another mood, as from a knob that is being turned; then some of them again, elsewhere."""
+    rng = np.random.default_rng(5)
+    moods = [Mood(pitch=rng.uniform(-1, 1), nature=rng.uniform(0, 1), width=rng.uniform(0, 1)) for _ in range(24)]
+    timeline, fresh = make_timeline(), make_timeline()
+    cursors, sound = [timeline.start(9, REST)], []
+    for mood in moods:
+        after, hop = timeline.step(cursors[-1], mood)
+        cursors.append(after)
+        sound.append(hop)
+    for hop in (0, 7, 8, 23):
+        after, block = fresh.step(cursors[hop], moods[hop])
+        assert after == cursors[hop + 1]
+        assert np.array_equal(block, sound[hop])
+
+
 def test_a_failure_on_the_way_leaves_no_trace(minutes, monkeypatch):
     timeline, cursors, sound = minutes
     timeline.step(cursors[70], REST)
