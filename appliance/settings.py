@@ -13,7 +13,7 @@ from appliance.errors import MoodError, SettingsError
 from appliance.folders import configuration_folder, shown
 from appliance.mood import Mood
 
-__all__ = ["CardSettings", "MusicSettings", "Settings", "SoundSettings", "read_settings"]
+__all__ = ["MOST_CHANNELS", "RATES", "CardSettings", "MusicSettings", "Settings", "SoundSettings", "read_settings"]
 
 
 _MOST_BYTES = 1 << 20
@@ -38,6 +38,11 @@ class MusicSettings(_Table):
     beds: _Name = "weather"
 
 
+# Frames per second, lowest and highest.
+RATES = (8_000, 192_000)
+MOST_CHANNELS = 8
+
+
 class SoundSettings(_Table):
     """How loud. Quieter than -20 LUFS brought complaints elsewhere; 1 dB of headroom survives lossy coding."""
 
@@ -51,8 +56,8 @@ class CardSettings(_Table):
     # None: the system's default.
     device: _Name | None = None
     # Frames per second; a card that refuses gets its own usual rate.
-    rate: Annotated[int, Field(ge=8_000, le=192_000)] = 48_000
-    channels: Annotated[int, Field(ge=1, le=8)] = 2
+    rate: Annotated[int, Field(ge=RATES[0], le=RATES[1])] = 48_000
+    channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 2
     # Sound kept ready, so that a busy machine is not heard.
     reserve_s: Annotated[float, Field(ge=2.0, le=120.0)] = 20.0
 

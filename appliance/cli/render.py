@@ -66,8 +66,6 @@ def render(
     _check_seconds("--start", start)
     _check_seconds("--fade-out", fade_out)
     mood = Mood.parse(moods)
-    if out.suffix.lower() not in (".wav", ".flac"):
-        raise UsageError(f"{out} must end in .wav or .flac.")
     if not beds:
         raise UsageError("--beds takes a folder, weather or none.")
     if out.resolve().parent == Path(beds).resolve():
@@ -76,10 +74,12 @@ def render(
         seed = secrets.randbits(_SEED_BITS)
 
     from appliance.service.build import build_timeline
-    from appliance.service.render import Excerpt
+    from appliance.service.render import Excerpt, file_kind
     from appliance.service.render import render as render_file
     from appliance.settings import SoundSettings
 
+    # Before anything is built: recordings may take minutes to prepare.
+    file_kind(out)
     timeline = build_timeline(model, rate, channels, beds, SoundSettings(), lambda line: click.echo(line, err=True))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

@@ -7,7 +7,7 @@ import numpy as np
 from appliance.engine.cursor import Frame
 from appliance.mood import QUANTITIES
 from appliance.spectrum.codec import BINS, Floats, power, transpose
-from appliance.spectrum.traits import k_weighting
+from appliance.spectrum.traits import k_weighting, weighted_power
 from appliance.synth.beds import Beds
 from appliance.synth.master import Limiter
 from appliance.synth.voice import SPLIT_TOGETHER, Clips, Texture, Voice
@@ -41,7 +41,7 @@ class Renderer:
         self._voice = voice
         self._limiter = limiter
         self._beds = beds
-        self._target_power = 10.0 ** ((target_lufs + 0.691) / 10.0)
+        self._target_power = weighted_power(target_lufs)
         self._textures: dict[Frame, Texture] = {}
         self._clips: dict[Frame, Clips] = {}
         self._window = np.zeros((2 * limiter.reach_frames + voice.hop_frames, voice.channels), dtype=np.float32)
@@ -133,7 +133,7 @@ class Renderer:
         """K-weighted power per channel that makes the music loud enough once the beds are added."""
         together = self._target_power
         if self._beds is not None and frame.bed is not None:
-            beds = 10.0 ** ((self._beds.lufs + 0.691) / 10.0) * _nature_gain(frame.nature) ** 2
+            beds = weighted_power(self._beds.lufs) * _nature_gain(frame.nature) ** 2
             together = max(together - beds, 0.1 * together)
         return float(together * 10.0 ** (frame.offset_lu / 10.0) / self._voice.channels)
 

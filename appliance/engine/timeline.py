@@ -18,14 +18,14 @@ from appliance.synth.beds import Beds
 from appliance.synth.master import Limiter
 from appliance.synth.voice import SPLIT_TOGETHER, Voice
 
-__all__ = ["Timeline", "space_of"]
+__all__ = ["Timeline"]
 
 # Pieces overlap by this long, and between them the music breathes out by this much, twice that where density is least.
 _HANDOVER_S = 14.0
 _BREATH_DB = 3.0
 
 
-def space_of(bundle: Bundle) -> Space:
+def _space_of(bundle: Bundle) -> Space:
     """Open a bundle's decoder and give what the score needs of it. Raises ModelError."""
     manifest = bundle.manifest
     return Space(
@@ -61,7 +61,7 @@ class Timeline:
     def __init__(
         self, bundle: Bundle, rate: int, channels: int, beds: Beds | None, target_lufs: float, ceiling_dbtp: float
     ) -> None:
-        self.space = space_of(bundle)
+        self.space = _space_of(bundle)
         self.rate = rate
         self.channels = channels
         self._model = bundle.digest

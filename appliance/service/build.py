@@ -11,7 +11,7 @@ from appliance.folders import cache_folder
 from appliance.model.bundle import read
 from appliance.model.library import find
 from appliance.mood import Mood
-from appliance.settings import SoundSettings
+from appliance.settings import MOST_CHANNELS, RATES, SoundSettings
 from appliance.spectrum.codec import Floats, linear_grid
 from appliance.synth.beds import Beds
 from appliance.synth.recordings import prepare
@@ -21,8 +21,6 @@ __all__ = ["BUILT_IN_BEDS", "NO_BEDS", "build_timeline", "endless"]
 
 BUILT_IN_BEDS = "weather"
 NO_BEDS = "none"
-_RATES = (8_000, 192_000)
-_MOST_CHANNELS = 8
 # The built-in weather is the same on every machine and every day, so that a seed means the same music.
 _WEATHER_SEED = 0x5EA
 
@@ -48,10 +46,10 @@ def build_timeline(
     ModelError, AudioFileError
         Where model or recordings cannot be used.
     """
-    if not _RATES[0] <= rate <= _RATES[1]:
-        raise UsageError(f"The rate must be from {_RATES[0]} to {_RATES[1]} frames per second, not {rate}.")
-    if not 1 <= channels <= _MOST_CHANNELS:
-        raise UsageError(f"There can be 1 to {_MOST_CHANNELS} channels, not {channels}.")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UsageError(f"The rate must be from {RATES[0]} to {RATES[1]} frames per second, not {rate}.")
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise UsageError(f"There can be 1 to {MOST_CHANNELS} channels, not {channels}.")
     bundle = read(find(model))
     return Timeline(bundle, rate, channels, _beds(beds, rate, channels, tell), sound.target_lufs, sound.ceiling_dbtp)
 
@@ -71,7 +69,7 @@ def _beds(name: str, rate: int, channels: int, tell: Callable[[str], None]) -> B
         prepared = weather(rate, channels, np.random.default_rng(_WEATHER_SEED))
     else:
         prepared = prepare(_expanded(name), rate, channels, cache_folder() / "beds", tell)
-    return Beds(prepared, linear_grid(rate).frames // 2, rate)
+    return Beds(prepared, linear_grid(rate).hop_frames, rate)
 
 
 def _expanded(name: str) -> Path:

@@ -19,12 +19,11 @@ from appliance.spectrum.codec import Floats
 from appliance.synth.loudness import Meter
 from appliance.synth.master import fade_in, fade_out
 
-__all__ = ["Excerpt", "PieceNote", "Rendering", "render"]
+__all__ = ["Excerpt", "PieceNote", "Rendering", "file_kind", "render"]
 
 # Long renders pass the 4 GiB that a WAV header can count.
 _WAV_LIMIT_BYTES = 3 << 30
 _FULL_BYTES = 1 << 20
-_KINDS = {".wav": "WAV", ".flac": "FLAC"}
 _FADE_IN_S = 3.0
 
 
@@ -61,6 +60,14 @@ class Rendering:
     complete: bool
 
 
+def file_kind(path: Path) -> str:
+    """Give libsndfile's name for what a file is by its ending, WAV or FLAC. Raises UsageError for another."""
+    try:
+        return {".wav": "WAV", ".flac": "FLAC"}[path.suffix.lower()]
+    except KeyError:
+        raise UsageError(f"{path} must end in .wav or .flac.") from None
+
+
 def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[[float], None]) -> Rendering:
     """Render an excerpt to a 24-bit file.
 
@@ -84,13 +91,12 @@ def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[
     total = round(excerpt.seconds * timeline.rate)
     if total < 1:
         raise UsageError("There is nothing to render: give a length above 0 seconds.")
-    if path.suffix.lower() not in _KINDS:
-        raise UsageError(f"{path} must end in .wav or .flac.")
+    kind = file_kind(path)
     part = path.with_name(f".{path.name}.part")
     writing = _Writing(timeline, excerpt, total)
     try:
-        _check_room(path, total * timeline.channels)
-        with _open(part, path, timeline, total) as file:
+        _check_room(path, kind, total * timeline.channels)
+        with _open(part, path, kind, timeline, total) as file:
             writing.run(file, progress)
         if writing.frames:
             part.replace(path)
@@ -189,17 +195,16 @@ class _Excerpted:
         return tuple(note for note, end in zip(notes, ends, strict=True) if note.start_s < seconds and end > 0.0)
 
 
-def _check_room(path: Path, samples: int) -> None:
+def _check_room(path: Path, kind: str, samples: int) -> None:
     """Refuse at once what cannot end well: FLAC makes music about half as long as WAV, seldom a third."""
-    least = samples * 3 * (1.0 if path.suffix.lower() == ".wav" else 0.3)
+    least = samples * 3 * (1.0 if kind == "WAV" else 0.3)
     free = shutil.disk_usage(path.parent).free
     if least > free:
         need, left = least / 1e9, free / 1e9
         raise AudioFileError(f"{path} needs {need:.1f} GB or more and {left:.1f} are left: make room or render less.")
 
 
-def _open(part: Path, path: Path, timeline: Timeline, frames: int) -> soundfile.SoundFile:
-    kind = _KINDS[path.suffix.lower()]
+def _open(part: Path, path: Path, kind: str, timeline: Timeline, frames: int) -> soundfile.SoundFile:
     if kind == "WAV" and frames * timeline.channels * 3 > _WAV_LIMIT_BYTES:
         kind = "RF64"
     if path.is_dir():

@@ -148,6 +148,8 @@ class LinearGrid:
     frames : int
         Length of a clip: the first even number of frames >= 2 s with no prime factor above 5, because
         FFTs of other lengths are several times slower (96,000 at 48 kHz, 90,000 at 44.1 kHz).
+    hop_frames : int
+        Half of that: clips overlap by half.
     lines : int
         ``frames // 2 + 1`` FFT lines.
     spacing_hz : float
@@ -159,7 +161,8 @@ class LinearGrid:
             raise ValueError("the sample rate must be positive")
         self.rate = rate
         self.frames = _smooth_even(round(CLIP_S * rate))
-        self.lines = self.frames // 2 + 1
+        self.hop_frames = self.frames // 2
+        self.lines = self.hop_frames + 1
         self.spacing_hz = rate / self.frames
         edges = bin_edges_hz()
         # The Nyquist line stays empty: its phase cannot turn.

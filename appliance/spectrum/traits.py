@@ -10,11 +10,25 @@ import numpy.typing as npt
 
 from appliance.spectrum.codec import BINS, Floats, bin_hz, decibels, power
 
-__all__ = ["PEAKS", "dissonance", "k_weighting", "level", "local_median_db", "peaks", "pitch", "tonality", "weirdness"]
+__all__ = [
+    "LOUDNESS_OFFSET_LU",
+    "PEAKS",
+    "dissonance",
+    "k_weighting",
+    "level",
+    "local_median_db",
+    "peaks",
+    "pitch",
+    "tonality",
+    "weighted_power",
+    "weirdness",
+]
 
 PEAKS = 12
 _BLOCK = 60
 _SILENT_LUFS = -120.0
+# So that a sine of 997 Hz at full scale in one channel measures -3.01 LUFS (ITU-R BS.1770-4).
+LOUDNESS_OFFSET_LU = -0.691
 
 
 def pitch(spectra: Floats) -> Floats:
@@ -62,12 +76,19 @@ def level(spectra: Floats) -> Floats:
     (n,) float32, not below -120.
     """
     weighted = power(spectra) @ k_weighting()
-    return np.asarray(-0.691 + 10.0 * np.log10(np.maximum(weighted, 10.0 ** (_SILENT_LUFS / 10.0))), dtype=np.float32)
+    return np.asarray(
+        LOUDNESS_OFFSET_LU + 10.0 * np.log10(np.maximum(weighted, 10.0 ** (_SILENT_LUFS / 10.0))), dtype=np.float32
+    )
 
 
 def weirdness(latents: Floats) -> Floats:
     """Distance from the origin of latent space, shape (n, 32) to (n,): how far a sound is from the ordinary."""
     return np.asarray(np.linalg.norm(latents, axis=1), dtype=np.float32)
+
+
+def weighted_power(lufs: float) -> float:
+    """Give the K-weighted mean-square power, all channels together, that measures so many LUFS; `level` in reverse."""
+    return float(10.0 ** ((lufs - LOUDNESS_OFFSET_LU) / 10.0))
 
 
 def local_median_db(spectra: Floats) -> Floats:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import StudioError
+from appliance.folders import write_whole
 from appliance.spectrum import codec, traits
 from appliance.studio import chords, programs
 from appliance.studio.render import RATE, SOUNDFONT, Renderer, require
@@ -124,9 +125,8 @@ def gather(out: Path, settings: GatherSettings, jobs: int | None, tell: Callable
             tell(sum(len(each["split"]) for each in parts), total)
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     out.parent.mkdir(parents=True, exist_ok=True)
-    half_written = out.with_suffix(".part.npz")
-    np.savez(half_written, allow_pickle=False, settings=np.array(json.dumps(asdict(settings))), **arrays)
-    half_written.replace(out)
+    told = np.array(json.dumps(asdict(settings)))
+    write_whole(out, lambda file: np.savez(file, allow_pickle=False, settings=told, **arrays))
     return Corpus(**arrays, settings=settings)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from appliance.errors import StudioError
+from appliance.folders import write_whole
 from appliance.spectrum.codec import FLOOR_DB
 from appliance.studio.gather import Corpus
 from appliance.studio.net import LATENT, Decoder, Encoder, Shape, augment, band_levels_db, contrast_db, mix_power
@@ -230,18 +231,14 @@ def verdict(corpus: Corpus, checkpoint: Checkpoint) -> str:
 
 def _save(out: Path, encoder: Encoder, decoder: Decoder, settings: TrainSettings, corpus: str, tune_rms: float) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    half_written = out.with_suffix(".part")
-    torch.save(
-        {
-            "settings": asdict(settings),
-            "corpus": corpus,
-            "tune_rms_db": tune_rms,
-            "encoder": encoder.state_dict(),
-            "decoder": decoder.state_dict(),
-        },
-        half_written,
-    )
-    half_written.replace(out)
+    content = {
+        "settings": asdict(settings),
+        "corpus": corpus,
+        "tune_rms_db": tune_rms,
+        "encoder": encoder.state_dict(),
+        "decoder": decoder.state_dict(),
+    }
+    write_whole(out, lambda file: torch.save(content, file))
 
 
 def load(path: Path) -> Checkpoint:

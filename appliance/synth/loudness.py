@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from appliance.spectrum.codec import Floats, bin_hz
-from appliance.spectrum.traits import k_weighting
+from appliance.spectrum.traits import LOUDNESS_OFFSET_LU, k_weighting
 from appliance.synth.master import true_peak
 
 __all__ = ["Meter", "loop_lufs"]
@@ -16,7 +16,6 @@ __all__ = ["Meter", "loop_lufs"]
 _STEPS_PER_S = 10
 _BLOCK_STEPS = 4
 _SHORT_TERM_STEPS = 30
-_OFFSET_LU = -0.691
 _ABSOLUTE_GATE_LUFS = -70.0
 _RELATIVE_GATE_LU = -10.0
 
@@ -143,7 +142,7 @@ def loop_lufs(loop: Floats, rate: int) -> float:
 def _lufs(mean_square: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Weighted mean squares to LUFS, same shape; -inf for none."""
     with np.errstate(divide="ignore"):
-        return np.asarray(_OFFSET_LU + 10.0 * np.log10(mean_square))
+        return np.asarray(LOUDNESS_OFFSET_LU + 10.0 * np.log10(mean_square))
 
 
 def _gated_lufs(mean_square: npt.NDArray[np.float64]) -> float:

@@ -27,6 +27,7 @@ __all__ = ["PAIR", "SPLIT_TOGETHER", "Clips", "Texture", "Voice"]
 # Clips are transformed two at a time: with two channels that fills the FFT's vector lanes, which halves its
 # cost. The lanes never mix, so what a clip sounds like does not depend on its partner.
 PAIR = 2
+# Spectra are split so many at a time, which costs little more than one; neither do these mix.
 SPLIT_TOGETHER = 8
 
 _PHASORS = 1 << 20
@@ -77,7 +78,7 @@ class Voice:
     def __init__(self, rate: int, channels: int) -> None:
         self.grid: LinearGrid = linear_grid(rate)
         self.channels = channels
-        self.hop_frames = self.grid.frames // 2
+        self.hop_frames = self.grid.hop_frames
         self._finder = PartialFinder(min(_TOP_HZ, 0.49 * rate), SPLIT_TOGETHER)
         tables = np.random.default_rng(0x1A7E57)
         self._phasors = _unit_phasors(tables, _PHASORS)
@@ -183,7 +184,7 @@ class Voice:
         return [int((lane + channel + 0.9 * share) * room) for channel, share in enumerate(draws)]
 
     def _side_shape(self) -> Floats:
-        """Amplitude of the sides over the lines: 0 in the bass, 1 above, a raised cosine between."""
+        """Amplitude of the sides over the lines: 0 in the bass, 1 above, a quarter of a sine between."""
         hz = np.arange(self.grid.lines) * self.grid.spacing_hz
         rise = np.clip((hz - _MONO_BELOW_HZ) / (_WIDE_ABOVE_HZ - _MONO_BELOW_HZ), 0.0, 1.0)
         return np.asarray(np.sin(rise * np.pi / 2.0), dtype=np.float32)
