@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-__all__ = ["cache_folder", "configuration_folder", "shown", "state_folder", "write_whole"]
+__all__ = ["cache_folder", "configuration_folder", "runtime_folder", "shown", "state_folder", "write_whole"]
 
 
 def _folder(systemd: str, xdg: str, fallback: str) -> Path:
@@ -23,7 +23,11 @@ def _home() -> Path:
         return Path.home()
     except RuntimeError:
         # A container may run us as a user that has no name, and so no home.
-        return Path(tempfile.gettempdir()) / f"latent-{os.getuid()}"
+        return _temporary()
+
+
+def _temporary() -> Path:
+    return Path(tempfile.gettempdir()) / f"latent-{os.getuid()}"
 
 
 def shown(name: str | Path) -> str:
@@ -50,6 +54,23 @@ def cache_folder() -> Path:
 def configuration_folder() -> Path:
     """Where ``latent.toml`` is looked for."""
     return _folder("CONFIGURATION_DIRECTORY", "XDG_CONFIG_HOME", ".config")
+
+
+def runtime_folder() -> Path:
+    """What the running processes share, gone after a restart of the machine: made here if need be, for the owner alone.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    folder = _folder("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "") if _runtime_given() else _temporary()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _runtime_given() -> bool:
+    return bool(os.environ.get("RUNTIME_DIRECTORY") or os.environ.get("XDG_RUNTIME_DIR"))
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:

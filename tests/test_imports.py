@@ -11,7 +11,7 @@ import pytest
 import appliance
 
 FLOORS = (
-    ("errors", "folders"),
+    ("errors", "folders", "weighting"),
     ("mood", "spectrum", "stream"),
     ("settings", "model", "score", "synth", "health"),
     ("engine", "controls"),

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.spectrum.codec import BINS, Floats, bin_hz, decibels, power
+from appliance.weighting import LOUDNESS_OFFSET_LU, k_gain
 
 __all__ = [
-    "LOUDNESS_OFFSET_LU",
     "PEAKS",
     "dissonance",
     "k_weighting",
@@ -27,8 +27,6 @@ __all__ = [
 PEAKS = 12
 _BLOCK = 60
 _SILENT_LUFS = -120.0
-# So that a sine of 997 Hz at full scale in one channel measures -3.01 LUFS (ITU-R BS.1770-4).
-LOUDNESS_OFFSET_LU = -0.691
 
 
 def pitch(spectra: Floats) -> Floats:
@@ -48,18 +46,8 @@ def pitch(spectra: Floats) -> Floats:
 
 @lru_cache(maxsize=1)
 def k_weighting() -> Floats:
-    """Power gain of the K-weighting filter at each bin, shape (1233,).
-
-    The two biquads of ITU-R BS.1770-4 (annex 1, tables 1 and 2, given for 48 kHz), evaluated on the unit
-    circle at the bin centres, so that loudness can be summed from a spectrum without filtering sound.
-    """
-    shelf = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585))
-    high_pass = ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621))
-    turn = np.exp(-2j * np.pi * bin_hz() / 48_000.0)
-    gain = np.ones(BINS)
-    for numerator, denominator in (shelf, high_pass):
-        gain *= np.abs(np.polyval(numerator[::-1], turn) / np.polyval(denominator[::-1], turn)) ** 2
-    return gain.astype(np.float32)
+    """Power gain of the K-weighting filter at each bin, shape (1233,)."""
+    return k_gain(bin_hz()).astype(np.float32)
 
 
 def level(spectra: Floats) -> Floats:

@@ -7,7 +7,8 @@ import numpy.typing as npt
 from scipy import fft
 
 from appliance.spectrum.codec import Floats, bin_hz
-from appliance.spectrum.traits import LOUDNESS_OFFSET_LU, k_weighting
+from appliance.spectrum.traits import k_weighting
+from appliance.weighting import LOUDNESS_OFFSET_LU
 from appliance.synth.master import true_peak
 
 __all__ = ["Meter", "loop_lufs"]

@@ -1,0 +1,27 @@
+"""The shapes of fades between 0 and 1."""
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["lane_fade", "power_fade", "raised_cosine"]
+
+Floats = npt.NDArray[np.float32]
+
+
+def raised_cosine(positions: npt.NDArray[np.float64]) -> Floats:
+    """Gain at positions 0..1 of a fade, same shape: flat at both ends, so that neither can be heard as a corner."""
+    return (0.5 - 0.5 * np.cos(np.pi * positions)).astype(np.float32)
+
+
+def lane_fade(frames: int) -> Floats:
+    """Gain of the new future of a turn, (frames,), rising within 0..1; the old one gets what is missing from 1.
+
+    Both are made of clips with the same phases, so their amplitudes add.
+    """
+    return raised_cosine((np.arange(frames) + 1.0) / (frames + 1.0))
+
+
+def power_fade(frames: int) -> tuple[Floats, Floats]:
+    """Gains out and in, (frames,) each, between sounds that have nothing to do with each other: their powers add."""
+    turns = (np.arange(frames) + 1.0) / (frames + 1.0) * (np.pi / 2.0)
+    return np.cos(turns).astype(np.float32), np.sin(turns).astype(np.float32)
