@@ -1,5 +1,7 @@
 """The shapes of fades between 0 and 1."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,7 +10,7 @@ __all__ = ["lane_fade", "power_fade", "raised_cosine"]
 Floats = npt.NDArray[np.float32]
 
 
-def raised_cosine(positions: npt.NDArray[np.float64]) -> Floats:
+def raised_cosine(positions: npt.NDArray[Any]) -> Floats:
     """Gain at positions 0..1 of a fade, same shape: flat at both ends, so that neither can be heard as a corner."""
     return (0.5 - 0.5 * np.cos(np.pi * positions)).astype(np.float32)
 
@@ -18,7 +20,7 @@ def lane_fade(frames: int) -> Floats:
 
     Both are made of clips with the same phases, so their amplitudes add.
     """
-    return raised_cosine((np.arange(frames) + 1.0) / (frames + 1.0))
+    return raised_cosine(np.arange(1, frames + 1) / np.float64(frames + 1))
 
 
 def power_fade(frames: int) -> tuple[Floats, Floats]:

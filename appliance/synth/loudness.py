@@ -8,8 +8,8 @@ from scipy import fft
 
 from appliance.spectrum.codec import Floats, bin_hz
 from appliance.spectrum.traits import k_weighting
-from appliance.weighting import LOUDNESS_OFFSET_LU
 from appliance.synth.master import true_peak
+from appliance.weighting import LOUDNESS_OFFSET_LU
 
 __all__ = ["Meter", "loop_lufs"]
 
