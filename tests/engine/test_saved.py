@@ -1,0 +1,173 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from appliance.engine.saved import MOST_BYTES, Saved, dump, load
+from appliance.mood import Mood
+
+REST = Mood()
+HANDS = Mood(pitch=0.3, density=1.0, pace=4.0, nature=0.9, wander=1.0)
+
+
+@pytest.fixture(scope="module")
+def walk(make_timeline):
+    """Ten minutes under moving hands, with beds, and the place of each hop."""
+    timeline = make_timeline()
+    cursor = timeline.start(2**63 - 1, REST)
+    cursors = [cursor]
+    for hop in range(600):
+        cursor = timeline.advance(cursor, HANDS if hop % 100 > 40 else REST)
+        cursors.append(cursor)
+    return cursors
+
+
+@pytest.fixture
+def place(walk):
+    """A place in a hand-over, as JSON that a test may spoil."""
+    cursor = next(each for each in walk if each.next is not None and each.handover == 5)
+    return json.loads(dump(cursor, HANDS, -7))
+
+
+def test_a_place_comes_back_bit_by_bit(walk):
+    for cursor in walk:
+        saved = load(dump(cursor, HANDS, -48_000))
+        assert saved == Saved(cursor, HANDS, -48_000)
+        # Equal numbers may differ in their sign of zero; what they are written as does not.
+        assert repr(saved.cursor) == repr(cursor)
+
+
+def test_the_music_goes_on_with_the_same_bits(walk, make_timeline):
+    handing_over = next(cursor for cursor in walk if cursor.next is not None and cursor.handover == 5)
+    fading = next(cursor for cursor in walk if cursor.bed.faded > 0)
+    gliding = walk[45]
+    assert gliding.mood not in (REST, HANDS)
+    timeline, other = make_timeline(), make_timeline()
+    for cursor in (walk[0], walk[1], handing_over, fading, gliding):
+        saved = load(dump(cursor, HANDS, 0))
+        for _ in range(2):
+            cursor, hop = timeline.step(cursor, HANDS)
+            again, same = other.step(saved.cursor, saved.mood)
+            assert again == cursor
+            assert np.array_equal(hop, same)
+            saved = load(dump(again, HANDS, 0))
+
+
+def test_without_beds(make_timeline):
+    timeline = make_timeline(with_beds=False)
+    cursor = timeline.start(3, REST)
+    for _ in range(3):
+        cursor = timeline.advance(cursor, REST)
+    saved = load(dump(cursor, REST, 0))
+    assert saved.cursor == cursor
+    assert np.array_equal(timeline.step(saved.cursor, REST)[1], timeline.step(cursor, REST)[1])
+
+
+def test_a_place_is_small(walk):
+    assert max(len(dump(cursor, HANDS, -(1 << 40))) for cursor in walk) < MOST_BYTES // 2 + 512
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "part"),
+    [
+        ("base", 1 << 60, "base"),
+        ("base", 1.5, "base"),
+        ("base", "7", "base"),
+        ("mood.pace", 0.0, "pace takes a number"),
+        ("mood.pace", None, "mood.pace"),
+        ("mood.colour", 1.0, "mood.colour"),
+        ("cursor.hop", -1, "hop"),
+        ("cursor.hop", 3, "trail"),
+        ("cursor.hop", True, "cursor.hop"),
+        ("cursor.seed", 1 << 63, "seed"),
+        ("cursor.model", 5, "cursor.model"),
+        ("cursor.now", None, "cursor.now"),
+        ("cursor.now.phase", -0.5, "phase"),
+        ("cursor.now.phase", 1e300, "phase"),
+        ("cursor.now.piece.number", 900, "number"),
+        ("cursor.now.piece.pattern", "", "pattern"),
+        ("cursor.now.piece.pattern", "ABQD", "pattern"),
+        ("cursor.now.piece.latents", "AAAA", "a latent's length"),
+        ("cursor.now.piece.latents", "not base64 at all", "latents"),
+        ("cursor.now.piece.latents", "_" * 852 + "_w==", "a latent"),
+        ("cursor.now.piece.coil", "", "a latent's length"),
+        ("cursor.now.piece.shifts", [1, 2, 3, 4], "shifts"),
+        ("cursor.now.piece.shifts", [1, 2, 3, 4, 5000], "shifts"),
+        ("cursor.now.piece.octaves", [], "octaves"),
+        ("cursor.now.piece.offsets_lu", [0.0, 0.0, 0.0, 0.0, 99.0], "offsets_lu"),
+        ("cursor.now.piece.companions", [0.5], "companions"),
+        ("cursor.now.piece.turn_s", 0.0, "turn_s"),
+        ("cursor.now.piece.letter_s", 1e9, "letter_s"),
+        ("cursor.next", None, "handover"),
+        ("cursor.handover", -1, "handover"),
+        ("cursor.bed.fade", 0, "fade"),
+        ("cursor.bed.bed", -1, "bed"),
+        ("cursor.bed.place", 1e400, "cursor.bed.place"),
+        ("cursor.trail.0.sounds", [], "share"),
+        ("cursor.trail.0.sounds.0.share", -1.0, "share"),
+        ("cursor.trail.0.sounds.0.share", 100.0, "share"),
+        ("cursor.trail.0.sounds.0.latent", "", "a latent's length"),
+        ("cursor.trail.0.sounds.0.shift_bins", 9_999, "shift_bins"),
+        ("cursor.trail.1.seed", 4, "trail"),
+        ("cursor.trail.1.offset_lu", 400.0, "offset_lu"),
+        ("cursor.trail.1.width", 1.5, "width"),
+        ("cursor.trail.1.bed.faded", 77, "fade"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(place, path, value, part):
+    *way, last = path.split(".")
+    at = place
+    for name in way:
+        at = at[int(name)] if isinstance(at, list) else at[name]
+    at[last] = value
+    with pytest.raises(ValueError, match=part) as caught:
+        load(json.dumps(place).encode())
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_are_none_are_refused(place):
+    text = json.dumps(place).encode()
+    assert load(text).base == -7
+    phase = json.dumps(place["cursor"]["now"]["phase"]).encode()
+    for word in (b"NaN", b"Infinity", b"-Infinity", b"1e999"):
+        with pytest.raises(ValueError, match="no saved place"):
+            load(text.replace(b'"phase": ' + phase, b'"phase": ' + word))
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"null", b"\0" * 400, b"[" * 9_000, b"\xff\xfe", b"x" * (MOST_BYTES + 1)])
+def test_what_is_no_place_at_all_is_refused(data):
+    with pytest.raises(ValueError, match="saved place"):
+        load(data)
+
+
+def test_what_a_hostile_hand_scribbled_is_refused_or_can_be_played(walk, make_timeline):
+    """Some flipped bits only move a number; whatever is taken must step without a failure."""
+    timeline, rng = make_timeline(), np.random.default_rng(4)
+    data = dump(walk[300], HANDS, 0)
+    refused = taken = 0
+    for _ in range(400):
+        spoilt = np.frombuffer(data, dtype=np.uint8).copy()
+        for at in rng.integers(0, len(data), rng.integers(1, 4)):
+            spoilt[at] ^= 1 << rng.integers(0, 8)
+        try:
+            saved = load(spoilt.tobytes())
+        except ValueError:
+            refused += 1
+            continue
+        taken += 1
+        if taken > 40 or saved.cursor.model != walk[300].model:
+            continue
+        # Which beds there are only the engine knows.
+        beds = [bed for bed in (saved.cursor.bed, *(frame.bed for frame in saved.cursor.trail)) if bed is not None]
+        if all(max(bed.bed, bed.next_bed) < 6 for bed in beds):
+            after, hop = timeline.step(saved.cursor, saved.mood)
+            assert np.isfinite(hop).all()
+            load(dump(after, saved.mood, 0))
+    assert refused > 50
+    assert taken > 10
+
+
+def test_the_checks_would_find_a_cursor_that_was_made_wrong(walk):
+    with pytest.raises(ValueError, match="trail"):
+        load(dump(replace(walk[20], hop=21), REST, 0))
