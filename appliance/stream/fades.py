@@ -1,13 +1,16 @@
 """The shapes of fades between 0 and 1."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["lane_fade", "power_fade", "raised_cosine"]
+__all__ = ["LANE_FADE_S", "blend_lanes", "lane_fade", "power_fade", "raised_cosine"]
 
 Floats = npt.NDArray[np.float32]
+
+# How long the old future of a turn goes on under the new one.
+LANE_FADE_S: Final = 0.05
 
 
 def raised_cosine(positions: npt.NDArray[Any]) -> Floats:
@@ -21,6 +24,22 @@ def lane_fade(frames: int) -> Floats:
     Both are made of clips with the same phases, so their amplitudes add.
     """
     return raised_cosine(np.arange(1, frames + 1) / np.float64(frames + 1))
+
+
+def blend_lanes(old: Floats, new: Floats, gain: Floats) -> Floats:
+    """Cross-fade from the old future to the new one; player and replay both do it here, and so get the same bits.
+
+    Parameters
+    ----------
+    old, new : (frames, channels) float32
+    gain : (frames,) float32
+        Of the new one: `lane_fade`, or the part of it that is due.
+
+    Returns
+    -------
+    (frames, channels) float32
+    """
+    return old + (new - old) * gain[:, np.newaxis]
 
 
 def power_fade(frames: int) -> tuple[Floats, Floats]:
