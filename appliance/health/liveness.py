@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 __all__ = [
+    "REST_LUFS",
+    "SHORTFALL_LU",
+    "SHORTFALL_S",
+    "SILENT_S",
+    "STALLED_S",
     "Advance",
     "EngineSeen",
     "Lasting",

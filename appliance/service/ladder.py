@@ -5,16 +5,15 @@ Controls go first, because wiring is what breaks most in a gallery; then the art
 
 import contextlib
 import json
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from appliance.folders import write_whole
 
-__all__ = ["RUNGS", "Ladder", "Rung"]
+__all__ = ["CRASHES", "LIVED_S", "RUNGS", "SETTLED_S", "WINDOW_S", "Ladder", "Rung"]
 
 Clock = Callable[[], float]
 
@@ -130,7 +129,7 @@ class Ladder:
         if past == self._past:
             return
         self._past = past
-        told = {"rung": past.rung, "crashed_s": past.crashed_s, "open_s": past.open_s}
+        told = {"noted_s": self._clock(), "rung": past.rung, "crashed_s": past.crashed_s, "open_s": past.open_s}
         # A crash that could not be noted is forgotten; there is music meanwhile.
         with contextlib.suppress(OSError):
             write_whole(self._path, lambda file: file.write(json.dumps(told).encode()))
@@ -141,14 +140,10 @@ def _read(path: Path, now_s: float) -> _Past:
     try:
         with path.open("rb") as file:
             told = json.loads(file.read(_MOST_BYTES))
-        rung, open_s = told["rung"], told["open_s"]
-        crashed_s = tuple(float(at_s) for at_s in told["crashed_s"] if _is_past(at_s, now_s))
+        past = _Past(told["rung"], tuple(told["crashed_s"]), told["open_s"])
+        times_s = (told["noted_s"], *past.crashed_s, *([] if past.open_s is None else [past.open_s]))
+        # The clock begins anew with the machine: what lies ahead of it was noted before.
+        told_in_this_boot = all(0.0 <= at_s <= now_s for at_s in times_s)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return _Past()
-    if type(rung) is not int or not 0 <= rung < len(RUNGS):
-        return _Past()
-    return _Past(rung, crashed_s, float(open_s) if _is_past(open_s, now_s) else None)
-
-
-def _is_past(at_s: Any, now_s: float) -> bool:
-    return isinstance(at_s, int | float) and math.isfinite(at_s) and at_s <= now_s
+    return past if told_in_this_boot and past.rung in range(len(RUNGS)) else _Past()
