@@ -146,4 +146,5 @@ def _read(path: Path, now_s: float) -> _Past:
         told_in_this_boot = all(0.0 <= at_s <= now_s for at_s in times_s)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return _Past()
-    return past if told_in_this_boot and past.rung in range(len(RUNGS)) else _Past()
+    known = type(past.rung) is int and past.rung in range(len(RUNGS))
+    return past if known and told_in_this_boot else _Past()

@@ -151,6 +151,7 @@ def test_a_rung_alone_does_not_outlive_the_machine_either(machine: Machine) -> N
         b'{"rung": 2}',
         b'{"noted_s": 1, "rung": 7, "crashed_s": [], "open_s": null}',
         b'{"noted_s": 1, "rung": -1, "crashed_s": [], "open_s": null}',
+        b'{"noted_s": 1, "rung": 2.0, "crashed_s": [], "open_s": null}',
         b'{"noted_s": 1, "rung": "x", "crashed_s": [], "open_s": null}',
         b'{"noted_s": 1, "rung": [], "crashed_s": [], "open_s": null}',
         b'{"noted_s": 1, "rung": 2, "crashed_s": ["a"], "open_s": null}',
