@@ -4,7 +4,7 @@ import difflib
 import stat
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -32,10 +32,12 @@ class MusicSettings(_Table):
 
     # A shipped model's name, or a file.
     model: _Name = "default"
-    # None: a new one every time it starts.
+    # None: one that this installation drew for itself. `each_morning` says what becomes of it.
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     # A folder of recordings, "weather" for the built-in ones, or "none".
     beds: _Name = "weather"
+    # What a boot begins: other music than ever before, the same every time, or what was left off.
+    each_morning: Literal["new", "same", "continue"] = "new"
 
 
 # Frames per second, lowest and highest.
@@ -161,6 +163,7 @@ def _problem(error: ErrorDetails) -> str:
         "finite_number": "is not a finite number",
         "greater_than_equal": f"must be at least {_figure(bounds.get('ge'))}",
         "less_than_equal": f"must be at most {_figure(bounds.get('le'))}",
+        "literal_error": f"must be {bounds.get('expected')}",
     }
     if kind != "extra_forbidden":
         return f"{name}: {plain.get(kind, error['msg'])}"
