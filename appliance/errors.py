@@ -7,17 +7,21 @@
     ├── ModelError        a .latent file is missing, damaged or not to be trusted
     ├── AudioFileError    a recording cannot be read, or an output cannot be written
     ├── CardError         the sound card is absent or refuses
+    ├── RingError         the memory shared by engine and player is absent or unusable
+    ├── ApiError          the engine does not answer
     └── StudioError       a step of the studio cannot go on
 
 The message of each is one plain sentence that names the thing and says what to do about it.
 """
 
 __all__ = [
+    "ApiError",
     "AudioFileError",
     "CardError",
     "LatentError",
     "ModelError",
     "MoodError",
+    "RingError",
     "SettingsError",
     "StudioError",
     "UsageError",
@@ -54,6 +58,14 @@ class AudioFileError(LatentError):
 
 class CardError(LatentError):
     """The sound card is absent or refuses."""
+
+
+class RingError(LatentError):
+    """The memory shared by engine and player is absent or unusable."""
+
+
+class ApiError(LatentError):
+    """The engine does not answer."""
 
 
 class StudioError(LatentError):

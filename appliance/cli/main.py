@@ -17,6 +17,9 @@ __all__ = ["cli", "main"]
 _COMMANDS = {
     "play": ("appliance.cli.play", "play", "Play endlessly through the sound card."),
     "render": ("appliance.cli.render", "render", "Render music to a WAV or FLAC file."),
+    "mood": ("appliance.cli.mood", "mood", "Show the mood of what plays, or change it."),
+    "next": ("appliance.cli.mood", "next_piece", "Begin a new piece."),
+    "log": ("appliance.cli.log", "log", "Save what a render needs to play again what was heard."),
     "studio": ("appliance.cli.studio", "studio", "Make a model: render a corpus, train, export."),
 }
 
