@@ -16,7 +16,12 @@ from appliance.score.grammar import SOUNDS
 from appliance.spectrum.codec import BINS
 from appliance.synth.beds import BedCursor
 
-__all__ = ["MOST_BYTES", "Saved", "check", "dump", "load"]
+__all__ = ["EXACT", "MOST_BYTES", "Saved", "check", "dump", "load"]
+
+# Every float comes back with all its bits, and nothing is taken for what it is not.
+EXACT: Final = ConfigDict(
+    extra="forbid", strict=True, allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64"
+)
 
 # A hand-over between two long pieces with both second voices takes half of it.
 MOST_BYTES: Final = 16 << 10
@@ -45,9 +50,7 @@ class Saved:
         Stream frame at which hop 0 of this chain lies; may be negative.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", strict=True, allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64"
-    )
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
 
     cursor: Cursor
     mood: Mood
