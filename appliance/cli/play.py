@@ -1,18 +1,18 @@
 """``latent play``."""
 
-import secrets
+import contextlib
+import fcntl
 import signal
+import sys
+import sysconfig
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from appliance.mood import Mood
-
-if TYPE_CHECKING:
-    from appliance.spectrum.codec import Floats
+from appliance.errors import SettingsError, UsageError
+from appliance.folders import runtime_folder, shown
 
 __all__ = ["play"]
 
@@ -21,33 +21,80 @@ __all__ = ["play"]
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings; the usual latent.toml if absent."
 )
-@click.option("--device", metavar="NAME", help="Sound card, by its name or part of it; overrides the settings.")
-def play(config: Path | None, device: str | None) -> int:
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="Sound card, by its name or part of it; overrides the settings. Give it again for a second choice.",
+)
+def play(config: Path | None, devices: tuple[str, ...]) -> int:
     """Play endlessly through the sound card, until Ctrl-C.
 
     Example: latent play --device USB
     """
-    from appliance.service.build import build_timeline, endless
-    from appliance.service.play import play as play_source
-    from appliance.settings import read_settings
+    _check(config, devices)
 
-    settings = read_settings(config)
-    mood = Mood.parse(f"{name}={value}" for name, value in settings.mood.items())
-    seed = secrets.randbits(32) if settings.music.seed is None else settings.music.seed
+    from appliance.service.supervise import Child, supervise
+
+    options = [] if config is None else ["--config", str(config)]
+    to_player = [*options, *(word for device in devices for word in ("--device", device))]
+    children = [Child("engine", _command("engine", options)), Child("player", _command("player", to_player))]
     stop = threading.Event()
-
-    def tell(sentence: str) -> None:
-        click.echo(sentence, err=True)
-
-    def source(rate: int, channels: int) -> Iterator["Floats"]:
-        music = settings.music
-        tell(f"Seed {seed}.")
-        timeline = build_timeline(music.model, rate, channels, music.beds, settings.sound, tell)
-        # From here on there is sound to fade out; before, Ctrl-C may end it at once.
+    with _alone() as folder:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        return endless(timeline, seed, mood)
+        code = supervise(children, stop, _tell)
+        if code == 0:
+            # What is left after a crash is gone on with; who ended it wants something new next time.
+            (folder / "ring").unlink(missing_ok=True)
+    return code
 
-    card = settings.card if device is None else settings.card.model_copy(update={"device": device})
-    play_source(source, card, stop=stop, say=tell, volume=mood.volume)
-    return 0
+
+def _check(config: Path | None, devices: tuple[str, ...]) -> None:
+    """Refuse what cannot be before anything starts, every problem at once."""
+    from appliance.settings import read_settings
+
+    problems = [
+        f"--device needs the name of a sound card or a part of it, not {shown(device)!r}."
+        for device in devices
+        if not device.strip() or not device.isprintable()
+    ]
+    try:
+        read_settings(config)
+    except SettingsError as error:
+        problems.insert(0, str(error))
+    if problems:
+        raise UsageError(" ".join(problems))
+
+
+def _command(name: str, options: list[str]) -> tuple[str, ...]:
+    return (sys.executable, str(Path(sysconfig.get_path("scripts")) / "latent"), name, *options)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[Path]:
+    """Hold the runtime folder for this process alone; the lock ends with the process, however that ends."""
+    try:
+        folder = runtime_folder()
+        lock = (folder / "play.lock").open("wb")
+    except OSError as error:
+        raise UsageError(
+            f"The folder for what runs cannot be used ({shown(error.filename)}: {error.strerror}): set"
+            " RUNTIME_DIRECTORY to one that can be written."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"Latent is playing already, as the lock on {shown(lock.name)} tells: stop that first, or set"
+                " RUNTIME_DIRECTORY to another folder for a second one."
+            ) from error
+        yield folder
+
+
+def _tell(sentence: str) -> None:
+    # A terminal that was closed is no reason to stop the music.
+    with contextlib.suppress(OSError):
+        click.echo(sentence, err=True)
