@@ -10,6 +10,10 @@ python="$venv/bin/python"
 torch_version=2.13.0
 torch_cpu_index=https://download.pytorch.org/whl/cpu
 
+# What systemd-python is built with: it comes as source alone.
+# shellcheck disable=SC2034
+systemd_packages=(libsystemd-dev pkg-config gcc python3-dev)
+
 say() { printf '%s\n' "$*" >&2; }
 
 die() {
@@ -96,12 +100,25 @@ install_torch() {
         pip_install "torch==$torch_version"
 }
 
+# Through systemd-python the services tell systemd that they are well. `latent play` needs none of it, so where it cannot
+# be had that is said and no more.
+install_systemd() {
+    "$python" -c 'import systemd.daemon' 2>/dev/null && return
+    if ! pkg-config --exists libsystemd 2>/dev/null || ! pip_install -e "${root}[systemd]" 2>/dev/null; then
+        say "Going on without systemd-python, so as a service Latent could not tell systemd how it is: building it needs" \
+            "what Debian calls ${systemd_packages[*]}."
+    fi
+}
+
 # Everything the set-up depends on; a change of any of it sets up again. Fails where the environment's Python does not start.
 fingerprint() {
     local version
     version=$("$python" -c 'import sys; print(sys.version)' 2>/dev/null) || return 1
-    { printf '%s\n' "$root" "$version" "$torch_version" && cat "$root/pyproject.toml"; } | sha256sum | cut -d ' ' -f 1
+    { printf '%s\n' "$root" "$version" "$torch_version" "$(systemd_version)" && cat "$root/pyproject.toml"; } |
+        sha256sum | cut -d ' ' -f 1
 }
+
+systemd_version() { pkg-config --modversion libsystemd 2>/dev/null || echo none; }
 
 # Prepares .venv for `run` or for `test`, which holds all that `run` does and more. A set-up that was killed leaves its
 # mark behind, and the next one starts from an empty environment; one that is whole and up to date costs nothing.
@@ -132,9 +149,11 @@ setup_venv() {
 }
 
 install_packages() {
-    if [ "$1" = run ]; then
-        pip_install -e "$root"
-    else
-        install_torch && pip_install -e "${root}[studio,dev]"
+    local what=$root
+    if [ "$1" = test ]; then
+        install_torch || return
+        what="${root}[studio,dev]"
     fi
+    pip_install -e "$what" || return
+    install_systemd
 }
