@@ -14,9 +14,11 @@ from appliance.score.path import Moment, Sound, moment
 from appliance.score.piece import compose
 from appliance.score.space import Space
 from appliance.spectrum.codec import Floats
+from appliance.spectrum.traits import weighted_power
 from appliance.synth.beds import Beds
 from appliance.synth.master import Limiter
 from appliance.synth.voice import SPLIT_TOGETHER, Voice
+from appliance.weighting import LOUDNESS_OFFSET_LU
 
 __all__ = ["Timeline"]
 
@@ -56,6 +58,11 @@ class Timeline:
     target_lufs : float
         Loudness of music and beds together at rest, ITU-R BS.1770-4.
     ceiling_dbtp : float
+
+    Attributes
+    ----------
+    model : str
+        Digest of the bundle.
     """
 
     def __init__(
@@ -64,8 +71,9 @@ class Timeline:
         self.space = _space_of(bundle)
         self.rate = rate
         self.channels = channels
-        self._model = bundle.digest
-        self._beds = beds
+        self.model = bundle.digest
+        self.beds = beds
+        self._target_power = weighted_power(target_lufs)
         voice = Voice(rate, channels)
         self.hop_frames = voice.hop_frames
         self.hop_s = self.hop_frames / rate
@@ -78,8 +86,8 @@ class Timeline:
         piece = compose(self.space, seed, 0, mood, None)
         for each in range(1, number + 1):
             piece = compose(self.space, seed, each, mood, piece)
-        bed = None if self._beds is None else self._beds.first(seed)
-        return Cursor(0, seed, self._model, Passage(piece, 0.0), None, 0, mood, bed, ())
+        bed = None if self.beds is None else self.beds.first(seed)
+        return Cursor(0, seed, self.model, Passage(piece, 0.0), None, 0, mood, bed, ())
 
     def advance(self, cursor: Cursor, mood: Mood) -> Cursor:
         """Pass over a hop without its sound: the cursor that `step` would give."""
@@ -106,7 +114,7 @@ class Timeline:
         ValueError
             If the cursor belongs to another model.
         """
-        if cursor.model != self._model:
+        if cursor.model != self.model:
             raise ValueError("this cursor belongs to another model")
         now = self._planned(cursor, mood, 1)[0]
         # While a hand moves, what is planned far ahead would be thrown away again.
@@ -116,6 +124,20 @@ class Timeline:
             return [planned.frame for planned in self._planned(cursor, mood, min(count, farthest) + 1)[1:]]
 
         return now.after, self._renderer.hop(cursor.trail, now.frame, following)
+
+    def expected_lufs(self, after: Cursor) -> float:
+        """Loudness that the score wants of the hop before a cursor, whatever the voice makes of it."""
+        offsets_lu = [frame.offset_lu for frame in after.trail]
+        # A hop is made of two clips; at the very beginning there is only one.
+        share = sum(10.0 ** (offset_lu / 10.0) for offset_lu in offsets_lu) / 2.0
+        return LOUDNESS_OFFSET_LU + 10.0 * math.log10(self._target_power * share)
+
+    def hasten(self, cursor: Cursor, mood: Mood) -> Cursor:
+        """Let the next piece begin to be faded in now, unless one is already."""
+        if cursor.next is not None:
+            return cursor
+        piece = compose(self.space, cursor.seed, cursor.now.piece.number + 1, mood, cursor.now.piece)
+        return replace(cursor, next=Passage(piece, 0.0), handover=0)
 
     def _planned(self, cursor: Cursor, mood: Mood, count: int) -> list["_Planned"]:
         """Give this hop and those after it if the mood stays; what was planned before is kept as far as it holds."""
@@ -133,8 +155,8 @@ class Timeline:
         frame = self._frame(cursor, glided)
         now, following, handover = self._pass(cursor, glided)
         bed = None
-        if self._beds is not None and cursor.bed is not None:
-            bed = self._beds.advance(cursor.seed, cursor.bed)
+        if self.beds is not None and cursor.bed is not None:
+            bed = self.beds.advance(cursor.seed, cursor.bed)
         after = replace(
             cursor,
             hop=cursor.hop + 1,

@@ -1,180 +1,200 @@
-"""From the ring to the card: fades, the fader and the last guard, so that nothing ever clicks or shouts."""
+"""From the ring to the card, whatever happens to whoever fills it: hold, fader and ceiling.
 
-from dataclasses import dataclass
+A turn of the reader plays one block. The next one lies checked in its hands already, so that it is never too late to
+fade: into the hold if no fresh sound can follow, and back.
+"""
+
+import time
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from appliance.stream.card import Card
-from appliance.stream.ring import Ring
+from appliance.stream.crossfade import Crossfade
+from appliance.stream.fader import Fader
+from appliance.stream.fades import LANE_FADE_S
+from appliance.stream.guard import Loudness
+from appliance.stream.keeper import Keeper
+from appliance.stream.layout import BLOCK_FRAMES, Word
+from appliance.stream.outlet import Outlet
+from appliance.stream.ring import Ring, put
+from appliance.stream.state import Gains, State
 
-__all__ = ["BLOCK_FRAMES", "CEILING", "Counters", "Reader"]
+__all__ = ["CEILING", "Reader"]
 
 Floats = npt.NDArray[np.float32]
 
-BLOCK_FRAMES: Final = 1024
 CEILING: Final = float(10.0 ** (-1.0 / 20.0))
-FADE_IN_S: Final = 0.5
-FADE_OUT_S: Final = 1.0
-_SEAM_S: Final = 0.01
-_GLIDE_S: Final = 0.05
 
-
-@dataclass(frozen=True)
-class Counters:
-    """What the reader has seen since it was made.
-
-    Attributes
-    ----------
-    frames : int
-        Written to the card.
-    underruns : int
-        Times that the ring ran dry although more was to come.
-    bad_samples : int
-        Samples that were not finite, played as zero.
-    """
-
-    frames: int
-    underruns: int
-    bad_samples: int
+# Into the hold while fresh sound lasts; with none left it takes one block.
+_LEAVE_S: Final = 0.25
+# Back from it, slowly: both sounds are whole.
+_RETURN_S: Final = 1.5
+# So much must lie ready before fresh sound is gone back to, so that it does not come and go.
+_READY_S: Final = 1.0
+# What was refused is looked at again so often.
+_PROBE_S: Final = 0.2
 
 
 class Reader:
-    """Plays a ring on a card, one block at a time; everything runs in the thread that calls.
+    """Plays a ring on a card; one thread.
 
     Parameters
     ----------
     ring : Ring
     card : Card
-        Started, with as many channels as the ring.
-    volume : float
-        0..1, amplitude. Setting `volume` later glides over 50 ms.
+        Started, of the ring's rate and channels.
+    factory : (frames, channels) array or None
+        Played where there is no history to hold.
+    clock_ns : callable
+        CLOCK_MONOTONIC in nanoseconds.
 
     Raises
     ------
     ValueError
-        If the channels differ, or the ring is shorter than four blocks.
-
-    Notes
-    -----
-    Starts silent and fades in over 0.5 s. The last 10 ms in the ring are held back until something follows
-    them: when nothing does they become the fade into silence, and the sound fades in again once two blocks
-    lie ready.
+        If the card is of another format.
     """
 
-    def __init__(self, ring: Ring, card: Card, volume: float = 1.0) -> None:
-        if ring.channels != card.channels:
-            raise ValueError(f"a ring of {ring.channels} channels cannot play on a card of {card.channels}")
-        if ring.capacity_frames < 4 * BLOCK_FRAMES:
-            raise ValueError(f"a ring of {ring.capacity_frames} frames is shorter than {4 * BLOCK_FRAMES}")
+    def __init__(
+        self,
+        ring: Ring,
+        card: Card,
+        factory: npt.NDArray[np.floating] | None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        if (ring.rate, ring.channels) != (card.rate, card.channels):
+            raise ValueError(f"a ring of {ring.rate} Hz x {ring.channels} is not for {card.rate} Hz x {card.channels}")
         self._ring = ring
+        self._words = ring.words
         self._card = card
-        self._block: Floats = np.zeros((BLOCK_FRAMES, card.channels), dtype=np.float32)
-        self._seam_frames = max(1, round(_SEAM_S * card.rate))
-        self._starved = False
-        self._position = 0.0
-        self._target = 1.0
-        self._step = 1.0 / (FADE_IN_S * card.rate)
-        self.volume = volume
-        self._gain = self._volume
-        self._gain_step = 1.0 / (_GLIDE_S * card.rate)
-        self._frames = 0
-        self._underruns = 0
-        self._bad_samples = 0
+        self._clock_ns = clock_ns
+        self._outlet = Outlet(ring)
+        self._next: Floats | None = None
+        self._crossfade = Crossfade(ring.rate)
+        self._keeper = Keeper(ring, factory)
+        self._rested = 0
+        self._fader = Fader(ring.rate)
+        self._gains = Gains()
+        self._gains_count = -1
+        self._loudness = Loudness(ring.rate, ring.channels)
+        self._answered = int(self._words[Word.TAKEN_FRAME])
 
     @property
-    def volume(self) -> float:
-        """Amplitude that the fader goes to, 0..1; what is outside is brought inside."""
-        return self._volume
-
-    @volume.setter
-    def volume(self, volume: float) -> None:
-        # In this order a NaN comes out as silence.
-        self._volume = min(1.0, max(0.0, volume))
+    def silent(self) -> bool:
+        """Whether a fade out has come to its end."""
+        return self._fader.silent
 
     @property
-    def counters(self) -> Counters:
-        """All counts at once."""
-        return Counters(self._frames, self._underruns, self._bad_samples)
-
-    def turn(self) -> None:
-        """Play up to a block: sound where there is any, else silence.
-
-        Raises
-        ------
-        CardError
-            If the card refuses it.
-        """
-        block = self._pull()
-        block *= (self._fades(len(block)) * self._glide(len(block)))[:, np.newaxis]
-        np.clip(block, -CEILING, CEILING, out=block)
-        self._card.write(block)
-        self._frames += len(block)
+    def wanted_gain(self) -> float:
+        """Gain that the fader is at or on its way to, 0..1."""
+        return self._fader.wanted
 
     def fade_out(self) -> None:
-        """Play on for a second while fading to silence; a `turn` after it stays silent.
+        """Begin to fade to silence for good, which takes a second of turns."""
+        self._fader.fade_out()
+
+    def turn(self) -> bool:
+        """Play a block of 512 frames.
+
+        Returns
+        -------
+        bool
+            Whether any sample of it was other than zero.
 
         Raises
         ------
         CardError
-            If the card refuses.
+            If the card refuses it; it is counted as not played.
         """
-        self._target = 0.0
-        self._step = 1.0 / (FADE_OUT_S * self._card.rate)
-        while self._position > 0.0:
-            self.turn()
+        if self._crossfade.resting:
+            self._try_to_return()
+        fresh = self._next
+        if fresh is not None:
+            self._next = self._fetch()
+        sent = self._mix(fresh) * self._gain()
+        np.clip(sent, -CEILING, CEILING, out=sent)
+        self._card.write(sent)
+        self._account(fresh, sent)
+        return bool(sent.any())
 
-    def _pull(self) -> Floats:
-        """Give the next frames of the ring, with a short fade where its sound ends or begins again."""
-        block = self._block
-        ready = self._ring.fill_frames
-        if self._starved and ready < 2 * len(block) and not (self._ring.closed and ready):
-            block[:] = 0.0
-            return block
-        resumed, self._starved = self._starved, ready <= self._seam_frames
-        if self._starved:
-            self._underruns += not self._ring.closed
-            sound = block[: self._ring.read(block[:ready])]
-            self._guard(sound)
-            sound *= self._seam(len(sound))[::-1]
-            block[len(sound) :] = 0.0
+    def _try_to_return(self) -> None:
+        """While nothing fresh is heard: go back to it if there is enough again that is fit to be heard."""
+        self._rested += BLOCK_FRAMES
+        self._outlet.look(holding=True)
+        probing = self._rested % round(_PROBE_S * self._ring.rate) < BLOCK_FRAMES
+        if self._outlet.ready_frames < _READY_S * self._ring.rate or (self._outlet.refused and not probing):
+            return
+        self._next = self._outlet.pull()
+        if self._next is not None:
+            self._crossfade.come_back(_RETURN_S if self._keeper.sounding else 0.0)
+
+    def _fetch(self) -> Floats | None:
+        """Pull the block after the one that is played now, and see from it which way to go."""
+        self._outlet.look(holding=False)
+        following = self._outlet.pull()
+        stays = not self._crossfade.leaving
+        if following is None:
+            self._crossfade.leave_within(BLOCK_FRAMES)
+        elif self._outlet.dry:
+            self._crossfade.leave(_LEAVE_S)
+        elif self._outlet.ready_frames >= _READY_S * self._ring.rate and not stays:
+            self._crossfade.come_back(_RETURN_S)
+        if stays and self._crossfade.leaving:
+            self._words[Word.HOLDS] += 1
+            self._keeper.begin()
+        return following
+
+    def _mix(self, fresh: Floats | None) -> Floats:
+        """Give what is to be heard, before the fader."""
+        if fresh is None:
+            return self._keeper.read()
+        if self._crossfade.fresh:
+            return self._keeper.learn(fresh)
+        into, away = self._crossfade.walk(BLOCK_FRAMES)
+        return self._keeper.learn(fresh) * into + self._keeper.read() * away
+
+    def _gain(self) -> Floats | float:
+        if self._ring.gains.count != self._gains_count:
+            self._gains_count = self._ring.gains.count
+            data = self._ring.gains.read()
+            self._gains = self._gains if data is None else Gains.unpack(data)
+        self._fader.tell(self._gains, self._clock_ns())
+        return self._fader.gain(BLOCK_FRAMES)
+
+    def _account(self, fresh: Floats | None, sent: Floats) -> None:
+        """Write down what the card has taken."""
+        words, ring = self._words, self._ring
+        if fresh is not None:
+            read = words[Word.READ]
+            put(ring.history, words[Word.HISTORY_END], fresh)
+            words[Word.HISTORY_END] += BLOCK_FRAMES
+            words[Word.READ] = read + BLOCK_FRAMES
+            if words[Word.TAKEN_FRAME] != self._answered and read >= words[Word.TAKEN_FRAME]:
+                self._answer()
         else:
-            block = block[: ready - self._seam_frames]
-            self._ring.read(block)
-            self._guard(block)
-        if resumed:
-            start = block[: self._seam_frames]
-            start *= self._seam(len(start))
-        return block
+            words[Word.HELD if self._keeper.sounding else Word.UNDERRUNS] += BLOCK_FRAMES
+        if self._crossfade.resting and fresh is not None:
+            self._next = None
+            self._outlet.give_back()
+        put(ring.monitor, words[Word.MONITOR_END], sent)
+        words[Word.MONITOR_END] += BLOCK_FRAMES
+        words[Word.CONSUMED] += BLOCK_FRAMES
+        words[Word.PLAYER_BEAT_NS] = self._clock_ns()
+        words[Word.STATE] = self._state()
+        if self._loudness.add(sent):
+            ring.reals[Word.LOUDNESS] = self._loudness.lufs
 
-    def _seam(self, frames: int) -> Floats:
-        return _raised_cosine(np.linspace(0.0, 1.0, frames))[:, np.newaxis]
+    def _answer(self) -> None:
+        """Write down how long a hand waited until the room answered: to the middle of the fade between the lanes."""
+        self._answered = self._words[Word.TAKEN_FRAME]
+        origin_ns = self._words[Word.ORIGIN_NS]
+        if origin_ns:
+            wait_ns = self._clock_ns() - origin_ns + round((self._card.latency_s + LANE_FADE_S / 2.0) * 1e9)
+            self._words[Word.ANSWER_NS] = max(0, wait_ns)
 
-    def _guard(self, sound: Floats) -> None:
-        finite = np.isfinite(sound)
-        if not finite.all():
-            self._bad_samples += int(sound.size - np.count_nonzero(finite))
-            sound[~finite] = 0.0
-
-    def _fades(self, frames: int) -> Floats:
-        positions, self._position = _ramp(self._position, self._target, self._step, frames)
-        return _raised_cosine(positions)
-
-    def _glide(self, frames: int) -> Floats:
-        gains, self._gain = _ramp(self._gain, self._volume, self._gain_step, frames)
-        return gains.astype(np.float32)
-
-
-def _ramp(start: float, end: float, step: float, frames: int) -> tuple[npt.NDArray[np.float64], float]:
-    """Walk from start to end by `step` a frame, staying at the end; the values, and the last of them."""
-    if start == end:
-        return np.full(frames, end), end
-    walk = start + np.copysign(step, end - start) * np.arange(1, frames + 1)
-    values = np.minimum(walk, end) if end > start else np.maximum(walk, end)
-    return values, float(values[-1])
-
-
-def _raised_cosine(positions: npt.NDArray[np.float64]) -> Floats:
-    """Gain at positions 0..1 of a fade: flat at both ends, so that neither can be heard as a corner."""
-    return (0.5 - 0.5 * np.cos(np.pi * positions)).astype(np.float32)
+    def _state(self) -> State:
+        if not self._crossfade.resting:
+            return State.PLAYING
+        return State.HOLDING if self._keeper.sounding else State.STARTING

@@ -106,6 +106,7 @@ class Beds:
 
     Attributes
     ----------
+    all : tuple of Bed
     lufs : float
         Nominal loudness: the mean power of the beds.
     """
@@ -117,7 +118,7 @@ class Beds:
             raise ValueError("a bed's loop must be at least as long as a hop")
         self.lufs = 10.0 * math.log10(sum(10.0 ** (bed.lufs / 10.0) for bed in beds) / len(beds))
         self.hop_frames = hop_frames
-        self._beds = tuple(beds)
+        self.all = tuple(beds)
         self._loops = tuple(np.asarray(bed.loop) for bed in beds)
         self._hop_s = hop_frames / rate
         self._similar = _similar([bed.spectrum for bed in beds])
@@ -130,7 +131,7 @@ class Beds:
 
     def first(self, seed: int) -> BedCursor:
         """Give the cursor of the first hop of this seed."""
-        bed = int(draw(seed, 0, 0) * len(self._beds))
+        bed = int(draw(seed, 0, 0) * len(self.all))
         place = int(draw(seed, 0, 1) * len(self._loops[bed]))
         return self._read(seed, (0, 0, bed, place, 0), self._stay(seed, 0), -1)
 
@@ -177,7 +178,7 @@ class Beds:
         sound = self._part(cursor.bed, cursor.place, level * np.cos(angle))
         sound += self._part(cursor.next_bed, cursor.next_place, level * np.sin(angle))
         if cursor.faded + 1 == cursor.fade and cursor.next_bed != cursor.bed:
-            _let_go(self._beds[cursor.bed].loop)
+            _let_go(self.all[cursor.bed].loop)
         return sound
 
     def _part(self, bed: int, place: int, level: npt.NDArray[np.float64]) -> Floats:

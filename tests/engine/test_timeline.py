@@ -77,7 +77,7 @@ def test_a_failure_on_the_way_leaves_no_trace(minutes, monkeypatch):
         raise RuntimeError("a bed broke")
 
     with monkeypatch.context() as broken:
-        broken.setattr(timeline._beds, "render", fail)
+        broken.setattr(timeline.beds, "render", fail)
         with pytest.raises(RuntimeError, match="a bed broke"):
             timeline.step(cursors[71], REST)
     _, block = timeline.step(cursors[71], REST)

@@ -1,0 +1,95 @@
+"""A chain of hops in a lane of the ring: where it lies, and the cursor of each of its hops."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from appliance.engine.cursor import Cursor
+from appliance.engine.saved import Saved, dump, load
+from appliance.engine.timeline import Timeline
+from appliance.mood import Mood
+from appliance.stream.layout import BLOCK_FRAMES
+from appliance.stream.ring import Ring
+
+__all__ = ["Chain", "recover", "started"]
+
+
+@dataclass
+class Chain:
+    """What a lane is filled with: hop k lies at ``base + k * hop_frames``.
+
+    Attributes
+    ----------
+    mood : Mood
+        The target under which it is made.
+    cursors : dict
+        By the frame that a hop begins with; that of ``end`` is among them.
+    end : int
+        The frame that the hop made next begins with.
+    """
+
+    base: int
+    mood: Mood
+    cursors: dict[int, Cursor]
+    end: int
+
+    def saves(self, frames: Iterable[int]) -> list[tuple[int, int, bytes]]:
+        """Give cursors as `Inlet.save` takes them."""
+        return [
+            (self.cursors[frame].hop, frame, dump(self.cursors[frame], self.mood, self.base))
+            for frame in frames
+            if frame in self.cursors
+        ]
+
+    def at(self, frame: int) -> Cursor:
+        """The cursor of the hop that a frame lies in, or of the earliest one there is."""
+        return self.cursors[max((at for at in self.cursors if at <= frame), default=min(self.cursors))]
+
+    def forget_before(self, frame: int) -> None:
+        """Drop cursors that nobody can go back to any more."""
+        self.cursors = {at: cursor for at, cursor in self.cursors.items() if at >= frame}
+
+
+def recover(ring: Ring, lane: int, timeline: Timeline) -> Chain | None:
+    """Find out what a lane was being filled with when an engine ended there, from the cursors it left.
+
+    Returns
+    -------
+    Chain or None
+        None where there is nothing of this model that leads to the lane's end, or somebody scribbled on it.
+    """
+    end = ring.lane(lane).end
+    found = {frame: saved for frame, data in ring.saved(lane).items() if (saved := _whole(data)) is not None}
+    last = max((frame for frame in found if frame <= end), default=None)
+    if last is None:
+        return None
+    base, mood = found[last].base, found[last].mood
+    fits = {
+        frame: each.cursor
+        for frame, each in found.items()
+        if frame <= end
+        and each.cursor.model == timeline.model
+        and each.base == base
+        and frame == base + each.cursor.hop * timeline.hop_frames
+    }
+    if last not in fits or (end - last) % timeline.hop_frames or end - last > ring.shape.lane_frames:
+        return None
+    chain = Chain(base, mood, fits, end)
+    cursor = fits[last]
+    for frame in range(last, end, timeline.hop_frames):
+        cursor = timeline.advance(cursor, mood)
+        chain.cursors[frame + timeline.hop_frames] = cursor
+    return chain
+
+
+def started(cursor: Cursor, mood: Mood, at: int, timeline: Timeline) -> Chain:
+    """Begin a chain whose first hop lies at a frame, or up to a block behind it."""
+    begin = -(-at // BLOCK_FRAMES) * BLOCK_FRAMES
+    return Chain(begin - cursor.hop * timeline.hop_frames, mood, {begin: cursor}, begin)
+
+
+def _whole(data: bytes) -> Saved | None:
+    try:
+        return load(data)
+    except ValueError:
+        # Somebody scribbled on it; there are others.
+        return None

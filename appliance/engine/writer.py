@@ -1,0 +1,307 @@
+"""The writer: keeps the reserve full, and when the mood moves, makes the near future again.
+
+One thread turns it; hands reach it from any thread.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from appliance.engine.chain import Chain, recover, started
+from appliance.engine.cursor import Cursor
+from appliance.engine.log import Log, Turn
+from appliance.engine.saved import Saved
+from appliance.engine.timeline import Timeline
+from appliance.errors import ModelError, RingError
+from appliance.health.liveness import SHORTFALL_LU, Advance, EngineSeen, Lasting, shortfall_lu
+from appliance.mood import Mood
+from appliance.spectrum.codec import Floats
+from appliance.stream.fades import LANE_FADE_S
+from appliance.stream.inlet import Inlet
+from appliance.stream.state import Gains, State
+from appliance.synth.loudness import loop_lufs
+
+__all__ = ["Writer"]
+
+# While a hand moves, more would only be thrown away.
+_MOVING_RESERVE_S: Final = 3.0
+_MOVING_S: Final = 1.0
+# A turn is published once so much of it lies ready beyond the fade.
+_HEAD_START_S: Final = 0.25
+_HEAL_EVERY_S: Final = 0.5
+_REST_LUFS: Final = -120.0
+
+
+@dataclass(frozen=True)
+class _Hands:
+    """Where the hands are, and when they came there."""
+
+    mood: Mood
+    moved_ns: int
+
+
+class Writer:
+    """Fills a ring from a timeline.
+
+    Parameters
+    ----------
+    inlet : Inlet
+    timeline : Timeline
+        Of the ring's rate and channels.
+    log : Log
+    reserve_s : float
+    clock_ns : callable
+        CLOCK_MONOTONIC in nanoseconds.
+
+    Attributes
+    ----------
+    news : threading.Event
+        Set when a hand has moved; the thread that turns may wait for it.
+    log : Log
+    """
+
+    def __init__(
+        self,
+        inlet: Inlet,
+        timeline: Timeline,
+        log: Log,
+        reserve_s: float,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.news = threading.Event()
+        self.log = log
+        self._inlet = inlet
+        self._timeline = timeline
+        self._reserve = round(reserve_s * timeline.rate)
+        self._clock_ns = clock_ns
+        self._chains: dict[int, Chain] = {}
+        self._lane = 0
+        self._hands = _Hands(Mood(), 0)
+        self._hasten = False
+        self._gains = Gains()
+        self._pending = False
+        self._refusals = inlet.refusals
+        self._healed_ns = 0
+        self._made = 0
+        self._made_age = Advance(self._seconds)
+        self._short = Lasting(self._seconds)
+        self._seen = EngineSeen(True, 0.0, None, 0.0, True)
+
+    # --- hands, from any thread
+
+    @property
+    def mood(self) -> Mood:
+        """Where the hands are."""
+        return self._hands.mood
+
+    def move(self, mood: Mood) -> None:
+        """Let the music glide to another mood; it is heard within a moment."""
+        self._hands = _Hands(mood, self._clock_ns())
+        self.news.set()
+
+    def next_piece(self) -> None:
+        """Let the next piece begin."""
+        self._hasten = True
+        self.news.set()
+
+    @property
+    def seen(self) -> EngineSeen:
+        """What the engine observes of itself."""
+        return self._seen
+
+    # --- the thread that turns
+
+    def begin(self, beginning: Callable[[], Saved]) -> bool:
+        """Go on where an engine ended before, or else begin.
+
+        Parameters
+        ----------
+        beginning : callable
+            Gives cursor and mood to begin with; asked only where nothing goes on.
+
+        Returns
+        -------
+        bool
+            Whether it goes on.
+        """
+        lane, inlet = self._inlet.lane, self._inlet
+        told = inlet.ring.gains.read()
+        there = inlet.ring.lane(lane)
+        plausible = there.begin <= there.end and 0 <= there.end - inlet.read <= inlet.ring.shape.lane_frames
+        chain = recover(inlet.ring, lane, self._timeline) if plausible else None
+        self._lane = lane
+        if chain is None:
+            saved = beginning()
+            self._hands = _Hands(saved.mood, 0)
+            self._start(saved.cursor, fill=inlet.fill_frames if plausible else 0)
+        else:
+            volume = self._gains.volume if told is None else Gains.unpack(told).volume
+            self._hands = _Hands(replace(chain.mood, volume=volume), 0)
+            self._chains[lane] = chain
+            self._log_from(chain, inlet.read)
+        self._tell_gains()
+        return chain is not None
+
+    def place(self) -> Saved:
+        """Give the place in the music that is heard now."""
+        chain = self._chains[self._lane]
+        return Saved(chain.at(self._inlet.read), self._hands.mood, chain.base)
+
+    def turn(self) -> bool:
+        """Do the most urgent thing there is to do.
+
+        Returns
+        -------
+        bool
+            False: nothing; wait for `news`, or a little.
+
+        Raises
+        ------
+        ModelError
+            If the model gives sound that is not finite.
+        RingError
+            If the ring is no longer ours, or another took its place.
+        """
+        self._inlet.check()
+        self._inlet.beat()
+        self._follow_player()
+        did = self._answer() or self._fill()
+        self._observe()
+        return did
+
+    def _answer(self) -> bool:
+        """Turn if a hand has moved, or the player refuses what it finds."""
+        hands, chain = self._hands, self._chains[self._lane]
+        self._tell_gains()
+        if self._inlet.turning:
+            return False
+        if self._hasten or _timbre(hands.mood) != chain.mood:
+            hasten, self._hasten = self._hasten, False
+            self._turn(_timbre(hands.mood), hands.moved_ns, hasten)
+            return True
+        now_ns = self._clock_ns()
+        refused = self._inlet.state == State.HOLDING and self._inlet.refusals != self._refusals
+        if refused and now_ns - self._healed_ns > _HEAL_EVERY_S * 1e9:
+            self._refusals, self._healed_ns = self._inlet.refusals, now_ns
+            self._turn(chain.mood, 0, hasten=False)
+            return True
+        return False
+
+    def _fill(self) -> bool:
+        """Make a hop if there is need of it."""
+        moving = self._clock_ns() - self._hands.moved_ns < _MOVING_S * 1e9
+        wanted = min(self._reserve, round(_MOVING_RESERVE_S * self._timeline.rate)) if moving else self._reserve
+        if self._inlet.fill_frames + self._timeline.hop_frames > max(wanted, 2 * self._timeline.hop_frames):
+            return False
+        self._make(self._lane, self._chains[self._lane], 0)
+        return True
+
+    def _make(self, lane: int, chain: Chain, skip: int) -> None:
+        """Make a chain's next hop and append what comes after its first ``skip`` frames."""
+        timeline, begin = self._timeline, chain.end
+        cursor, hop = timeline.step(chain.cursors[begin], chain.mood)
+        expected_lufs = timeline.expected_lufs(cursor)
+        self._judge(hop, expected_lufs, first=len(cursor.trail) < 2)
+        end = begin + timeline.hop_frames
+        chain.cursors[end] = cursor
+        self._inlet.save(lane, chain.saves([end]))
+        # A clip that is faded in from nothing is softer than announced, so nothing is announced.
+        self._inlet.append(lane, hop[skip:], expected_lufs if len(cursor.trail) > 1 else _REST_LUFS)
+        chain.end = end
+        if lane == self._lane and not self._pending:
+            self.log.follow(cursor)
+
+    def _turn(self, mood: Mood, origin_ns: int, hasten: bool) -> None:
+        """Make the future anew in the idle lane, as soon as it can be heard, and publish it."""
+        inlet, timeline, old = self._inlet, self._timeline, self._chains[self._lane]
+        frame = min(inlet.turn_frame(), old.end)
+        begin = old.base + (frame - old.base) // timeline.hop_frames * timeline.hop_frames
+        before = old.cursors.get(begin - timeline.hop_frames)
+        cursors = {} if before is None else {begin - timeline.hop_frames: before}
+        # The clip that began a hop earlier still sounds, and is to glide too.
+        cursor = old.cursors[begin] if before is None else timeline.advance(before, mood)
+        cursors[begin] = timeline.hasten(cursor, mood) if hasten else cursor
+        self._publish(Chain(old.base, mood, cursors, begin), frame, origin_ns)
+
+    def _start(self, cursor: Cursor, fill: int) -> None:
+        """Begin a chain: over what still sounds, or where the player stands."""
+        inlet, mood, lane = self._inlet, _timbre(self._hands.mood), self._lane
+        if fill < round((LANE_FADE_S + _HEAD_START_S) * self._timeline.rate):
+            chain = started(cursor, mood, inlet.read, self._timeline)
+            inlet.open_lane(lane, chain.end)
+            inlet.save(lane, chain.saves(chain.cursors))
+            self._chains[lane] = chain
+            self._log_from(chain, chain.end)
+            return
+        chain = started(cursor, mood, inlet.turn_frame(), self._timeline)
+        self._publish(chain, chain.end, 0)
+
+    def _publish(self, chain: Chain, frame: int, origin_ns: int) -> None:
+        """Make the beginning of a chain in the idle lane, from a frame on, and let the player go over to it."""
+        inlet, lane = self._inlet, 1 - self._lane
+        enough = frame + round((LANE_FADE_S + _HEAD_START_S) * self._timeline.rate)
+        inlet.open_lane(lane, frame)
+        inlet.save(lane, chain.saves(chain.cursors))
+        self._make(lane, chain, frame - chain.end)
+        while chain.end < enough:
+            self._make(lane, chain, 0)
+        inlet.publish(lane, frame, origin_ns)
+        self._chains[lane] = chain
+        self._lane = lane
+        self._pending = True
+
+    def _follow_player(self) -> None:
+        """See which turns the player has taken, and whether it went back to the other lane by itself."""
+        inlet = self._inlet
+        if self._pending and not inlet.turning:
+            self._pending = False
+            self._log_from(self._chains[self._lane], inlet.taken_frame)
+        if inlet.lane != self._lane:
+            self._lane = inlet.lane
+            if self._lane not in self._chains:
+                raise RingError("The player plays what this engine did not make.")
+            self._log_from(self._chains[self._lane], inlet.taken_frame)
+        if inlet.end(self._lane) != self._chains[self._lane].end:
+            raise RingError("The ring was written to by somebody else.")
+        for chain in self._chains.values():
+            chain.forget_before(inlet.read - 3 * self._timeline.hop_frames)
+
+    def _log_from(self, chain: Chain, frame: int) -> None:
+        """Note that from this frame on the sound is this chain's."""
+        self.log.add(Turn(frame, chain.base, chain.at(frame), chain.mood))
+        for at in sorted(chain.cursors):
+            if at > frame:
+                self.log.follow(chain.cursors[at])
+
+    def _judge(self, hop: Floats, expected_lufs: float, first: bool) -> None:
+        """See whether a hop is what the score wanted."""
+        self._made += len(hop)
+        if not np.isfinite(hop).all():
+            raise ModelError("The model gives sound that is not finite; export it anew, or play another.")
+        if first:
+            return
+        short_lu = shortfall_lu(expected_lufs, loop_lufs(hop, self._timeline.rate))
+        short_s = self._short.seen(short_lu is not None and not short_lu <= SHORTFALL_LU)
+        self._seen = replace(self._seen, shortfall_lu=short_lu, shortfall_s=short_s)
+
+    def _observe(self) -> None:
+        full = self._inlet.fill_frames + self._timeline.hop_frames > self._reserve
+        self._seen = replace(self._seen, reserve_full=full, made_age_s=self._made_age.seen(self._made))
+
+    def _tell_gains(self) -> None:
+        gains = Gains(volume=self._hands.mood.volume)
+        if gains != self._gains or not self._inlet.ring.gains.count:
+            self._gains = gains
+            self._inlet.ring.gains.write(gains.pack())
+
+    def _seconds(self) -> float:
+        return self._clock_ns() * 1e-9
+
+
+def _timbre(mood: Mood) -> Mood:
+    """Leave out what is the player's to do."""
+    return replace(mood, volume=1.0)

@@ -1,0 +1,114 @@
+"""The last guard's ears: how loud sound is, and whether it can be what the ring announces."""
+
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.stream.layout import BLOCK_FRAMES
+from appliance.weighting import LOUDNESS_OFFSET_LU, k_gain
+
+__all__ = ["SILENCE_LUFS", "Guard", "Loudness"]
+
+Floats = npt.NDArray[np.float32]
+
+SILENCE_LUFS: Final = -120.0
+
+# A block lasts a hundredth of a second: music at rest was seen to stray from what is announced by -12 to +10 dB in one,
+# and by -7 to +2 LU in 16 of them.
+_WINDOW_BLOCKS: Final = 16
+_BLOCK_ABOVE_DB: Final = 14.0
+_BLOCK_BELOW_DB: Final = 22.0
+_WINDOW_ABOVE_LU: Final = 6.0
+_WINDOW_BELOW_LU: Final = 12.0
+# Announced rests are no reason to refuse what is not loud anyway, nor is silence where a rest is announced.
+_NEVER_LOUD_LUFS: Final = -26.0
+_REST_LUFS: Final = -60.0
+
+
+class Loudness:
+    """K-weighted loudness (ITU-R BS.1770-4, ungated) of each 16 blocks, by FFT; a thread of its caller's.
+
+    Parameters
+    ----------
+    rate : int
+        Frames per second.
+    channels : int
+
+    Attributes
+    ----------
+    lufs : float
+        Of the last 16 blocks that are complete; -120 for silence, and before there were so many.
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        frames = _WINDOW_BLOCKS * BLOCK_FRAMES
+        weights = k_gain(np.fft.rfftfreq(frames, 1.0 / rate).astype(np.float64))
+        weights[1:-1] *= 2.0
+        self._weights = weights / frames**2
+        self._window: Floats = np.zeros((frames, channels), dtype=np.float32)
+        self._blocks = 0
+        self.lufs = SILENCE_LUFS
+
+    def add(self, block: Floats) -> bool:
+        """Take a block; whether it completed a window, so that `lufs` is new."""
+        self._window[self._blocks * BLOCK_FRAMES : (self._blocks + 1) * BLOCK_FRAMES] = block
+        self._blocks = (self._blocks + 1) % _WINDOW_BLOCKS
+        if self._blocks:
+            return False
+        lines = np.fft.rfft(self._window, axis=0)
+        power = float(self._weights @ (lines.real**2 + lines.imag**2).sum(axis=1))
+        self.lufs = LOUDNESS_OFFSET_LU + 10.0 * math.log10(max(power, 1e-12))
+        return True
+
+    def restart(self) -> None:
+        """Begin a new window."""
+        self._blocks = 0
+
+
+class Guard:
+    """Tells whether blocks can be what the ring announces: finite, within full scale, not far too loud or quiet.
+
+    Parameters
+    ----------
+    rate : int
+    channels : int
+
+    Attributes
+    ----------
+    bad_samples : int
+        Samples seen that were not finite.
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.bad_samples = 0
+        self._loudness = Loudness(rate, channels)
+
+    def accepts(self, block: Floats, announced_lufs: float) -> bool:
+        """Judge a block, (512, channels) float32; ``announced_lufs`` is what it should be as part of its hop."""
+        if not (self._sane(block) and self._near(block, announced_lufs)):
+            self._loudness.restart()
+            return False
+        return True
+
+    def _sane(self, block: Floats) -> bool:
+        # A NaN passes no comparison, so that one look finds all three.
+        if float(np.abs(block).max()) <= 1.0:
+            return True
+        self.bad_samples += int(block.size - np.count_nonzero(np.isfinite(block)))
+        return False
+
+    def _near(self, block: Floats, announced_lufs: float) -> bool:
+        if not SILENCE_LUFS <= announced_lufs <= 0.0:
+            return False
+        flat = block.reshape(-1)
+        level_db = 10.0 * math.log10(max(float(flat @ flat) / len(block), 1e-12))
+        most = max(announced_lufs, _NEVER_LOUD_LUFS)
+        rest = announced_lufs <= _REST_LUFS
+        if level_db > most + _BLOCK_ABOVE_DB or (level_db < announced_lufs - _BLOCK_BELOW_DB and not rest):
+            return False
+        if not self._loudness.add(block):
+            return True
+        lufs = self._loudness.lufs
+        return lufs <= most + _WINDOW_ABOVE_LU and (rest or lufs >= announced_lufs - _WINDOW_BELOW_LU)
