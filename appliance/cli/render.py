@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import secrets
 import signal
 import sys
@@ -14,18 +15,20 @@ from appliance.errors import UsageError
 from appliance.mood import QUANTITIES, Mood
 
 if TYPE_CHECKING:
-    from appliance.service.render import Rendering
+    from appliance.engine.timeline import Timeline
+    from appliance.service.render import Rendering, Source
 
 __all__ = ["render"]
 
 _SEED_BITS = 32
 # To begin late, every piece on the way is composed: a month takes some minutes.
 _LONGEST_S = 2_592_000
+_TOLD_BY_THE_LOG = {"seed": "--seed", "piece": "--piece", "moods": "--mood", "rate": "--rate", "channels": "--channels"}
 
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--seconds", type=float, help="Length in seconds; a minute unless told.")
+@click.option("--seconds", type=float, help="Length in seconds; a minute, or all of a log, unless told.")
 @click.option("--minutes", type=float, help="Length in minutes.")
 @click.option("--start", type=float, default=0.0, show_default=True, help="Leave out this many seconds first.")
 @click.option("--piece", type=click.IntRange(0, 9_999), default=0, show_default=True, help="Begin with this piece.")
@@ -37,6 +40,12 @@ _LONGEST_S = 2_592_000
 @click.option("--rate", type=int, default=48_000, show_default=True, help="Frames per second.")
 @click.option("--channels", type=int, default=2, show_default=True, help="1 to 8.")
 @click.option("--beds", default="weather", show_default=True, metavar="FOLDER", help="Nature recordings, or none.")
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="LOG",
+    help="Make again what was heard, all of it unless told; --start counts from the beginning of the log.",
+)
 @click.option("--fade-out", type=float, default=0.0, show_default=True, help="Seconds of fade at the end.")
 @click.option("--plot", is_flag=True, help="Leave a spectrogram and loudness curve beside the file, as PNG.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
@@ -52,17 +61,19 @@ def render(
     rate: int,
     channels: int,
     beds: str,
+    replay: Path | None,
     fade_out: float,
     plot: bool,
     as_json: bool,
 ) -> int:
     """Render music to OUT, a .wav or .flac file, faster than real time.
 
-    Two renders with the same seed join without a seam: --start 60 gives what comes after the first minute.
+    Two renders with the same seed join without a seam: --start 60 gives what comes after the first minute. With
+    --replay it is what a room heard, from the log of that run.
 
     Example: latent render night.flac --minutes 10 --seed 7 --mood pitch=-0.5 --plot
     """
-    length_s = _length_s(seconds, minutes)
+    length_s = _length_s(seconds, minutes, math.inf if replay else 60.0)
     _check_seconds("--start", start)
     _check_seconds("--fade-out", fade_out)
     mood = Mood.parse(moods)
@@ -70,22 +81,24 @@ def render(
         raise UsageError("--beds takes a folder, weather or none.")
     if out.resolve().parent == Path(beds).resolve():
         raise UsageError(f"{out} would be written among the recordings in {beds}: choose another folder.")
-    if seed is None:
-        seed = secrets.randbits(_SEED_BITS)
 
     from appliance.service.build import build_timeline
-    from appliance.service.render import Excerpt, file_kind
-    from appliance.service.render import render as render_file
+    from appliance.service.render import Excerpt, Excerpted, file_kind, write
     from appliance.settings import SoundSettings
 
     # Before anything is built: recordings may take minutes to prepare.
     file_kind(out)
-    timeline = build_timeline(model, rate, channels, beds, SoundSettings(), lambda line: click.echo(line, err=True))
+    if replay is None:
+        seed = secrets.randbits(_SEED_BITS) if seed is None else seed
+        timeline = build_timeline(model, rate, channels, beds, SoundSettings(), _tell_aside)
+        sound: Source = Excerpted(timeline, Excerpt(seed, mood, piece, start))
+    else:
+        timeline, sound, seed, most_s = _replay(replay, model, beds, start)
+        length_s = min(length_s, most_s)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    excerpt = Excerpt(seed, mood, piece, start, length_s, fade_out)
     with _Progress(length_s, hidden=as_json or sys.stderr is None or not sys.stderr.isatty()) as progress:
-        result = render_file(timeline, excerpt, out, progress.show)
+        result = write(sound, timeline, (length_s, fade_out), out, progress.show)
     _tell(result, out, seed, model or "default", as_json)
     if plot and result.seconds:
         from appliance.cli.plot import plot as draw
@@ -96,6 +109,27 @@ def render(
         click.echo(f"latent: Stopped; {held}.", err=True)
         return 1
     return 0
+
+
+def _tell_aside(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def _given(parameter: str) -> bool:
+    return click.get_current_context().get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE
+
+
+def _replay(path: Path, model: str | None, beds: str, start_s: float) -> "tuple[Timeline, Source, int, float]":
+    """Open a log: what made it, its sound from the start on, the seed of its beginning, and its seconds."""
+    from appliance.service.replay import Replay, open_log, timeline_of
+
+    told = [option for parameter, option in _TOLD_BY_THE_LOG.items() if _given(parameter)]
+    if told:
+        raise UsageError(f"With --replay the log tells {', '.join(told)}: leave that out.")
+    log = open_log(path)
+    timeline = timeline_of(log, model, beds if _given("beds") else None, _tell_aside)
+    sound = Replay(timeline, log, start_s, _tell_aside)
+    return timeline, sound, sound.seed, sound.seconds
 
 
 def _tell(result: "Rendering", out: Path, seed: int, model: str, as_json: bool) -> None:
@@ -112,10 +146,12 @@ def _tell(result: "Rendering", out: Path, seed: int, model: str, as_json: bool) 
         )
 
 
-def _length_s(seconds: float | None, minutes: float | None) -> float:
+def _length_s(seconds: float | None, minutes: float | None, unless_told: float) -> float:
     if seconds is not None and minutes is not None:
         raise UsageError("Give --seconds or --minutes, not both.")
-    length_s = seconds if seconds is not None else 60.0 * minutes if minutes is not None else 60.0
+    if seconds is None and minutes is None:
+        return unless_told
+    length_s = seconds if seconds is not None else 60.0 * (minutes or 0.0)
     if not 0.0 < length_s <= _LONGEST_S:
         raise UsageError(f"The length must be above 0 and at most {_LONGEST_S} seconds (30 days), not {length_s:g}.")
     return length_s

@@ -4,9 +4,10 @@ import contextlib
 import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import soundfile
@@ -19,7 +20,7 @@ from appliance.spectrum.codec import Floats
 from appliance.synth.loudness import Meter
 from appliance.synth.master import fade_in, fade_out
 
-__all__ = ["Excerpt", "PieceNote", "Rendering", "file_kind", "render"]
+__all__ = ["Excerpt", "Excerpted", "PieceNote", "Rendering", "Source", "file_kind", "heard_within", "write"]
 
 # Long renders pass the 4 GiB that a WAV header can count.
 _WAV_LIMIT_BYTES = 3 << 30
@@ -29,14 +30,12 @@ _FADE_IN_S = 3.0
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Which part of whose music: seconds are counted from the beginning of piece ``number``."""
+    """Whose music, and from where: seconds are counted from the beginning of piece ``number``."""
 
     seed: int
     mood: Mood
     number: int
     start_s: float
-    seconds: float
-    fade_out_s: float
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,18 @@ class Rendering:
     complete: bool
 
 
+class Source(Protocol):
+    """Sound for a file, block by block; the engine is timed alone."""
+
+    seconds_made: float
+    seconds_spent: float
+
+    def __iter__(self) -> Iterator[Floats]: ...
+
+    def pieces(self, seconds: float) -> tuple[PieceNote, ...]:
+        """List the pieces heard within the first so many seconds, in order."""
+
+
 def file_kind(path: Path) -> str:
     """Give libsndfile's name for what a file is by its ending, WAV or FLAC. Raises UsageError for another."""
     try:
@@ -68,14 +79,21 @@ def file_kind(path: Path) -> str:
         raise UsageError(f"{path} must end in .wav or .flac.") from None
 
 
-def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[[float], None]) -> Rendering:
-    """Render an excerpt to a 24-bit file.
+def write(
+    sound: Source, timeline: Timeline, lengths: tuple[float, float], path: Path, progress: Callable[[float], None]
+) -> Rendering:
+    """Write sound to a 24-bit file.
 
     The file takes its name once it is whole; until then what was there stays. An interruption (KeyboardInterrupt) makes
     a whole file of what there is, and is no error: the result then says it is not complete.
 
     Parameters
     ----------
+    sound : Source
+    timeline : Timeline
+        Tells the rate and the channels.
+    lengths : (float, float)
+        Seconds of sound, if there are so many, and of the fade at their end.
     path : Path
         Ends in ``.wav`` or ``.flac``.
     progress : callable
@@ -88,12 +106,12 @@ def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[
     AudioFileError
         If the file cannot be written.
     """
-    total = round(excerpt.seconds * timeline.rate)
+    total, fade_frames = (round(seconds * timeline.rate) for seconds in lengths)
     if total < 1:
         raise UsageError("There is nothing to render: give a length above 0 seconds.")
     kind = file_kind(path)
     part = path.with_name(f".{path.name}.part")
-    writing = _Writing(timeline, excerpt, total)
+    writing = _Writing(sound, timeline, total, min(total, fade_frames))
     try:
         _check_room(path, kind, total * timeline.channels)
         with _open(part, path, kind, timeline, total) as file:
@@ -111,12 +129,12 @@ def render(timeline: Timeline, excerpt: Excerpt, path: Path, progress: Callable[
 class _Writing:
     """One run from the timeline to an open file, measured on the way."""
 
-    def __init__(self, timeline: Timeline, excerpt: Excerpt, total: int) -> None:
+    def __init__(self, sound: Source, timeline: Timeline, total: int, fade_frames: int) -> None:
         self.frames = 0
         self._total = total
         self._rate = timeline.rate
-        self._fade_frames = min(total, round(excerpt.fade_out_s * timeline.rate))
-        self._sound = _Excerpted(timeline, excerpt)
+        self._fade_frames = fade_frames
+        self._sound = sound
         self._meter = Meter(timeline.rate, timeline.channels)
         self._complete = True
 
@@ -146,8 +164,8 @@ class _Writing:
         )
 
 
-class _Excerpted:
-    """Iterates over the blocks of an excerpt, with volume and the first fade; times the engine alone."""
+class Excerpted:
+    """Iterates for ever over the blocks of an excerpt, with volume and the first fade; times the engine alone."""
 
     def __init__(self, timeline: Timeline, excerpt: Excerpt) -> None:
         self._timeline = timeline
@@ -189,10 +207,13 @@ class _Excerpted:
             PieceNote(number, round(hop * hop_s - start_s, 3), pattern)
             for number, (hop, pattern) in self._starts.items()
         ]
-        # A piece goes on for a while under the one that takes over.
-        over_s = self._timeline.handover_hops * hop_s
-        ends = [later.start_s + over_s for later in notes[1:]] + [float("inf")]
-        return tuple(note for note, end in zip(notes, ends, strict=True) if note.start_s < seconds and end > 0.0)
+        return heard_within(notes, seconds, self._timeline.handover_hops * hop_s)
+
+
+def heard_within(notes: Sequence[PieceNote], seconds: float, over_s: float) -> tuple[PieceNote, ...]:
+    """Leave of consecutive pieces those heard in so many seconds; one goes on under the next for ``over_s``."""
+    ends = [later.start_s + over_s for later in notes[1:]] + [float("inf")]
+    return tuple(note for note, end in zip(notes, ends, strict=True) if note.start_s < seconds and end > 0.0)
 
 
 def _check_room(path: Path, kind: str, samples: int) -> None:

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from appliance.engine.log import Log, Turn, inputs_of
 from appliance.model.library import find
+from appliance.mood import Mood
+from appliance.service.build import build_timeline
+from appliance.service.replay import open_log, replayed
+from appliance.settings import SoundSettings
 
 
 def test_a_render_is_what_its_json_says(latent, tmp_path):
@@ -237,3 +242,65 @@ def test_nothing_calls_home(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert [path for path in tmp_path.rglob("*") if "icrosoft" in str(path) or "onnxruntime" in path.name] == []
+
+
+@pytest.fixture
+def night(tmp_path):
+    """The log of nine seconds in which somebody turned a knob, and what the ring carried."""
+    timeline = build_timeline(None, 44_100, 1, "none", SoundSettings(target_lufs=-23.0), print)
+    log = Log(inputs_of(timeline, SoundSettings(target_lufs=-23.0)))
+    rest, turned = Mood(), Mood(pitch=0.8)
+    cursor = timeline.start(5, rest)
+    log.add(Turn(900, 900, cursor, rest))
+    for _ in range(3):
+        cursor = timeline.advance(cursor, rest)
+    cursor = timeline.advance(cursor, turned)
+    log.add(Turn(200_000, 900, cursor, turned))
+    path = tmp_path / "night.json"
+    path.write_bytes(log.to_json(900 + 9 * 44_100))
+    return path, np.concatenate(list(replayed(timeline, open_log(path))))
+
+
+def test_a_replay_is_what_was_heard(latent, tmp_path, night):
+    log, heard = night
+    names = [tmp_path / name for name in ("a.wav", "b.wav", "part.wav")]
+    for name in names[:2]:
+        outcome = latent("render", name, "--replay", log, "--json")
+        assert outcome.code == 0, outcome.err
+    facts = json.loads(outcome.out)
+    assert (facts["seed"], facts["seconds"]) == (5, 9.0)
+    assert facts["pieces"][0]["number"] == 0
+    assert names[0].read_bytes() == names[1].read_bytes()
+    sound, rate = soundfile.read(names[0])
+    assert rate == 44_100
+    assert np.abs(sound - heard[:, 0]).max() <= 2.0**-23
+    assert latent("render", names[2], "--replay", log, "--start", "4.2", "--seconds", "2").code == 0
+    assert np.array_equal(soundfile.read(names[2])[0], sound[round(4.2 * 44_100) :][: 2 * 44_100])
+    assert latent("render", names[2], "--replay", log, "--start", "8", "--minutes", "2").code == 0
+    assert soundfile.info(names[2]).frames == 44_100
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--seed", "5"], "the log tells --seed: leave that out"),
+        (["--mood", "pace=1", "--rate", "44100"], "the log tells --mood, --rate"),
+        (["--piece", "0", "--channels", "1"], "the log tells --piece, --channels"),
+        (["--beds", "weather"], "no beds: leave out --beds"),
+        (["--start", "9"], "The log holds 9.0 s"),
+        (["--seconds", "0"], "above 0"),
+    ],
+)
+def test_what_does_not_go_with_a_replay_gets_one_sentence(latent, tmp_path, night, words, part):
+    outcome = latent("render", tmp_path / "x.wav", "--replay", night[0], *words)
+    assert part in outcome.err
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_what_is_no_log_gets_one_sentence(latent, tmp_path):
+    outcome = latent("render", tmp_path / "x.wav", "--replay", find(None))
+    assert "is no log" in outcome.err
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
