@@ -82,6 +82,8 @@ def test_whole_numbers_stand_where_any_number_may(tmp_path):
         ("[music]\nbeds = ' '", "music.beds: must not be empty"),
         ("[music]\nmodel = 3", "music.model: must be text in quotes"),
         ("[card]\ndevice = ''", "card.device: must not be empty"),
+        ("[music]\neach_morning = 'always'", "music.each_morning: must be 'new', 'same' or 'continue'"),
+        ("[music]\neach_morning = 1", "music.each_morning: must be 'new', 'same' or 'continue'"),
         ("[card]\nrate = '48000'", "card.rate: must be a whole number"),
         ("[card]\nrate = 1", "card.rate: must be at least 8000"),
         ("[card]\nreserve_s = true", "card.reserve_s: must be a number"),
