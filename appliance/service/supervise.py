@@ -168,6 +168,12 @@ class _Keeper:
     def _start(self) -> None:
         self._ready_s, self._killed_because = None, ""
         self._started_s = self._sign_s = self._clock()
+        try:
+            self._spawn()
+        except OSError as error:
+            self._retry(f"could not be started ({error.strerror})")
+
+    def _spawn(self) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
@@ -178,14 +184,13 @@ class _Keeper:
                 pass_fds=[writing],
                 start_new_session=True,
             )
-        except OSError as error:
+        except OSError:
             os.close(reading)
-            self._retry(f"could not be started ({error.strerror})")
-        else:
-            self._pipe = reading
-            self._selector.register(reading, selectors.EVENT_READ)
+            raise
         finally:
             os.close(writing)
+        self._pipe = reading
+        self._selector.register(reading, selectors.EVENT_READ)
 
     def _hear(self) -> None:
         """Take in what came through the pipe."""
