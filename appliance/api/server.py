@@ -189,7 +189,7 @@ class Server:
     def _answer(self, client: _Client) -> None:
         line, end, rest = client.inbox.partition(b"\n")
         if end:
-            client.inbox, client.since_s = rest, self._clock()
+            client.inbox = rest
             client.outbox = memoryview(reply(bytes(line), self._handlers, self._tell))
             self._make_room(client)
         elif len(client.inbox) > LONGEST_REQUEST:

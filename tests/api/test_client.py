@@ -69,6 +69,12 @@ def test_what_is_not_well_becomes_an_error_of_ours(tmp_path, engine, answer, kin
     assert str(caught.value) == sentence
 
 
+def test_an_engine_that_refuses_before_it_has_heard_all(tmp_path, engine):
+    engine(b'{"ok": false, "error": "Too long.", "exit_code": 2}\n')
+    with pytest.raises(UsageError, match=r"^Too long\.$"):
+        ask(tmp_path, {"do": "mood", "set": {"x" * 10_000_000: 0}})
+
+
 def test_without_an_engine(tmp_path):
     with pytest.raises(ApiError, match=r"^No engine is running; start it with latent play\.$") as caught:
         ask(tmp_path, {"do": "mood"})

@@ -3,7 +3,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from appliance.api.protocol import LONGEST_REQUEST, refusal, reply
@@ -140,11 +140,13 @@ def test_a_request_full_of_problems_is_refused_without_long_thought(entries, mon
     assert all(len(word) <= 40 for word in compared)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))
 def test_garbage_is_answered_whatever_it_is(line):
     assert told(line)["ok"] is False
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
