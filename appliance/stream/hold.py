@@ -4,7 +4,7 @@ It reads a stretch, cross-fades to another place that sounds alike, reads on fro
 are drawn, so that no period forms; stretches are read forwards, and never across the seam of the circle.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from appliance.stream.joins import in_phase, steady_gains
 from appliance.stream.places import Places
-from appliance.stream.survey import Recording, Survey
+from appliance.stream.survey import Recording, Survey, plausible
 
 __all__ = ["LEAST_S", "Wander", "usable"]
 
@@ -25,9 +25,12 @@ _FADE_S, _FADE_SHARES = (2.0, 4.0), (0.125, 0.125)
 _STRETCH_S, _STRETCH_SHARES = (8.0, 25.0), (0.25, 0.5)
 # At least as long as a fade, so that all of it was looked at before it begins.
 _AHEAD_S: Final = 4.0
+_PLAN_S: Final = 8.0
 
 _BLOCK: Final = 1024
 _LOOK_BLOCKS: Final = 4
+# Places that cancel each other more than this are kept only where others are no better.
+_TRIES, _EASY_GAIN = 6, 1.1
 
 
 def usable(source: Recording, start: int, frames: int, rate: int) -> bool:
@@ -44,10 +47,12 @@ def usable(source: Recording, start: int, frames: int, rate: int) -> bool:
         If the source has another shape or type, or fewer frames than said.
     """
     survey = Survey(source, start, frames, rate)
+    if frames < LEAST_S * rate:
+        return False
     for cell in range(survey.cells):
         survey.check(cell)
     # Up to two cells are lost where good frames begin and end.
-    return frames >= LEAST_S * rate and survey.longest_run() >= LEAST_S * rate - 2 * survey.cell_frames
+    return int(survey.runs().max()) >= LEAST_S * rate - 2 * survey.cell_frames
 
 
 @dataclass(frozen=True)
@@ -92,15 +97,16 @@ class Wander:
         self._fade_s = _bounds(_FADE_S, _FADE_SHARES, seconds)
         self._stretch_s = _bounds(_STRETCH_S, _STRETCH_SHARES, seconds)
         self._ahead_frames = round(_AHEAD_S * rate)
+        self._plan_frames = round(_PLAN_S * rate)
         least_frames = round((self._stretch_s[0] + self._fade_s[1]) * rate)
         self._places = Places(self._survey, self._rng, least_frames, rate)
         self._rest = np.zeros((0, self._survey.channels), dtype=np.float32)
         self._looks = 0
         self._at = 0
-        self._entered = 0
         first = self._places.first(self._ahead_frames)
         self._lost = first is None
-        self._settle(first or 0)
+        self._entered = first or 0
+        self._settle(self._entered)
 
     @property
     def lost(self) -> bool:
@@ -122,36 +128,45 @@ class Wander:
             return np.zeros((_BLOCK, self._survey.channels), dtype=np.float32)
         if self._faded is None and self._at >= self._exit:
             self._depart()
-        block = self._heard(self._at)
+        block, good = self._heard(self._at)
         self._at += _BLOCK
         if self._faded is not None:
-            self._mix(block, self._faded)
+            other_good = self._mix(block, self._faded)
             self._faded += _BLOCK
-            if self._faded >= self._fade:
+            # A fade between two places that are both spoilt is no use.
+            if self._faded >= self._fade or not (good or other_good):
                 self._arrive()
         self._work()
         return block
 
-    def _heard(self, at: int) -> Floats:
-        """Take a block; what must not be heard of it becomes silence, and the place is left."""
+    def _heard(self, at: int) -> tuple[Floats, bool]:
+        """Take a block, and say if it is good; what must not be heard becomes silence, and the place is left."""
         block = self._survey.take(at, _BLOCK)
-        if not (block.min() >= -1.0 and block.max() <= 1.0):
+        good = plausible(block)
+        if not good:
             np.copyto(block, 0.0, where=~(np.abs(block) <= 1.0))
+            if not plausible(block):
+                block[:] = 0.0
             self._survey.reject(at)
             self._shorten()
-        return block
+        return block, good
 
-    def _mix(self, block: Floats, faded: int) -> None:
-        """Fade from a block, in place, to that of the next place: equal power, corrected for what both share."""
+    def _mix(self, block: Floats, faded: int) -> bool:
+        """Fade from a block, in place, to that of the next place: equal power, corrected for what both share.
+
+        Gives whether the next place is good.
+        """
         places = (np.arange(_BLOCK, dtype=np.float32) + np.float32(faded + 0.5)) / np.float32(self._fade)
         turns = places * np.float32(np.pi / 2.0)
         block *= np.cos(turns)[:, np.newaxis]
         if self._join is None:
-            return
-        block += np.sin(turns)[:, np.newaxis] * self._heard(self._join.entry + faded)
+            return False
+        other, good = self._heard(self._join.entry + faded)
+        block += np.sin(turns)[:, np.newaxis] * other
         points = len(self._join.gains)
-        gains = np.interp(places * points - 0.5, np.arange(points), self._join.gains)
+        gains = np.interp(places * (points - 1), np.arange(points), self._join.gains)
         block *= gains.astype(np.float32)[:, np.newaxis]
+        return good
 
     def _settle(self, at: int) -> None:
         """Begin a stretch."""
@@ -176,19 +191,29 @@ class Wander:
     def _depart(self) -> None:
         """Begin to fade; where no plan is ready any good place is better than what comes here, and else silence."""
         if self._join is None:
-            entry = self._places.choose(self._entered, self._at, self._fade)
-            self._join = None if entry is None else _Join(entry, np.ones(1, dtype=np.float32))
+            self._join = self._hasty()
         self._faded = 0
         if self._join is not None:
             self._next_ahead = self._join.entry // self._survey.cell_frames
+
+    def _hasty(self) -> _Join | None:
+        """Give a place to go to at once."""
+        for _ in range(_TRIES):
+            entry = self._places.choose(self._entered, self._at, self._fade)
+            if entry is None:
+                break
+            soon = self._survey.between(entry, entry + self._fade + _BLOCK)
+            if all(self._survey.look(cell) for cell in soon):
+                return _Join(entry, np.ones(2, dtype=np.float32))
+        return None
 
     def _arrive(self) -> None:
         self._places.played(self._entered, self._at)
         if self._join is None:
             self._lost = True
             return
-        seen, self._entered = self._next_ahead, self._join.entry
-        self._settle(self._entered + self._fade)
+        seen, self._entered, faded = self._next_ahead, self._join.entry, self._faded or 0
+        self._settle(self._entered + faded)
         self._next_ahead = max(seen, self._next_ahead)
 
     def _work(self) -> None:
@@ -201,7 +226,7 @@ class Wander:
             self._next_ahead += 1
             if not survey.look(cell):
                 self._shorten()
-        elif self._faded is None and self._join is None and self._exit - at <= self._ahead_frames:
+        elif self._faded is None and self._exit - at <= self._plan_frames:
             self._plan = self._plan or self._planning(self._exit, self._fade)
             next(self._plan, None)
         else:
@@ -210,24 +235,31 @@ class Wander:
                 survey.look(self._looks // _LOOK_BLOCKS % survey.cells)
 
     def _planning(self, leave: int, fade: int) -> Iterator[None]:
-        """In slices: choose where to go, look at all of it, bring it into phase, measure what the fade needs."""
-        survey, length = self._survey, self._survey.cell_frames // 2
-        while True:
+        """In slices, find a few places to go to, and keep the one whose fade needs the least help."""
+        best = np.inf
+        for _ in range(_TRIES):
             entry = self._places.choose(self._entered, leave, fade)
             yield
-            if entry is None:
-                continue
-            for cell in survey.between(entry, entry + self._ahead_frames):
-                survey.look(cell)
-                yield
-            if survey.run(entry) < fade + _BLOCK:
-                continue
-            if fade > length:
-                middle = (fade - length) // 2
-                entry = in_phase(survey, leave + middle, entry + middle, length) - middle
-                yield
-            self._join = _Join(entry, (yield from steady_gains(survey, leave, entry, fade)))
-            return
+            if entry is not None:
+                join = yield from self._prepared(leave, entry, fade)
+                if join is not None and join.gains.max() < best:
+                    best, self._join = float(join.gains.max()), join
+            if best <= _EASY_GAIN:
+                return
+
+    def _prepared(self, leave: int, entry: int, fade: int) -> Generator[None, None, _Join | None]:
+        """In slices, look at all that follows a place, bring it into phase, and measure what the fade needs."""
+        survey, length = self._survey, self._survey.cell_frames // 2
+        for cell in survey.between(entry, entry + self._ahead_frames):
+            survey.look(cell)
+            yield
+        if survey.run(entry) < fade + _BLOCK:
+            return None
+        if fade > length:
+            middle = (fade - length) // 2
+            entry = in_phase(survey, leave + middle, entry + middle, length) - middle
+            yield
+        return _Join(entry, (yield from steady_gains(survey, leave, entry, fade)))
 
     def _draw(self, bounds_s: tuple[float, float]) -> int:
         return _whole(round(self._rng.uniform(*bounds_s) * self._rate))

@@ -1,6 +1,5 @@
 """What makes a cross-fade between two places of a recording even: their phase, and gains that know what they share."""
 
-import itertools
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -38,11 +37,15 @@ def in_phase(survey: Survey, reference: int, at: int, frames: int) -> int:
     """
     reach = int(_REACH_CELLS * survey.cell_frames)
     size = survey.cell_frames
-    mono = np.ones(survey.channels, dtype=np.float32)
-    there = np.fft.rfft(survey.take(at - reach, frames + 2 * reach) @ mono, size)
-    here = np.fft.rfft(survey.take(reference, frames) @ mono, size)
-    correlation = np.fft.irfft(there * here.conj(), size)[: 2 * reach + 1]
+    there = np.fft.fft(_paired(survey.take(at - reach, frames + 2 * reach)), size)
+    here = np.fft.fft(_paired(survey.take(reference, frames)), size)
+    correlation = np.fft.ifft(there * here.conj(), size).real[: 2 * reach + 1]
     return at - reach + int(correlation.argmax())
+
+
+def _paired(block: Floats) -> npt.NDArray[np.complex64]:
+    """Two channels as one of complex numbers: the real part of its correlation is the sum of theirs."""
+    return block[:, 0] + np.complex64(1j) * block[:, -1]
 
 
 def steady_gains(survey: Survey, leave: int, entry: int, fade: int) -> Generator[None, None, Floats]:
@@ -62,12 +65,13 @@ def steady_gains(survey: Survey, leave: int, entry: int, fade: int) -> Generator
     Returns
     -------
     (points,) float32
-        In the middles of as many equal parts of the fade; multiplies both cosine and sine.
+        At evenly spaced places of the fade from its beginning to its end; multiplies both cosine and sine.
     """
-    points = max(round(2 * fade / survey.cell_frames), 1)
-    edges = np.linspace(0, fade, points + 1).astype(int)
+    points = max(round(2 * fade / survey.cell_frames), 2) + 1
+    apart = fade / (points - 1)
     sums = np.zeros((3, points))
-    for point, (first, last) in enumerate(itertools.pairwise(edges.tolist())):
+    for point in range(points):
+        first, last = max(round((point - 0.5) * apart), 0), min(round((point + 0.5) * apart), fade)
         one, other = survey.take(leave + first, last - first), survey.take(entry + first, last - first)
         sums[:, point] = np.vdot(one, one), np.vdot(other, other), np.vdot(one, other)
         if point % _POINTS_AT_ONCE == 0:
@@ -85,11 +89,13 @@ def _smoothed(sums: npt.NDArray[np.float64]) -> npt.NDArray[Any]:
 def _corrections(sums: npt.NDArray[Any]) -> Floats:
     """Sums of squares and of products at places along a fade, (3, points), to gains there, (points,)."""
     points = sums.shape[1]
-    turns = (np.arange(points) + 0.5) / points * (np.pi / 2.0)
+    turns = np.linspace(0.0, np.pi / 2.0, points)
     wanted = np.cos(turns) ** 2 * sums[0] + np.sin(turns) ** 2 * sums[1]
     shared = np.sin(2.0 * turns) * sums[2]
     # Something may have turned bad just now; such places are left to those who play them.
     even = np.isfinite(wanted + shared) & (wanted > 0.0)
     wanted, shared = np.where(even, wanted, 1.0), np.where(even, shared, 0.0)
     power = wanted / np.maximum(wanted + shared, wanted / _MOST_POWER_GAIN)
+    # Where only one is heard nothing is to be corrected.
+    power[[0, -1]] = 1.0
     return np.asarray(np.sqrt(power), dtype=np.float32)

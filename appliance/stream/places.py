@@ -14,16 +14,17 @@ __all__ = ["Places"]
 Floats = npt.NDArray[np.float32]
 
 # In a short recording at most these shares of it.
-_APART_S, _APART_SHARE = 3.0, 0.0625
+_APART_S, _APART_SHARE = 5.0, 0.08
 _NEWEST_S, _NEWEST_SHARE = 5.0, 0.25
 _LIKENESS_S: Final = 3.0
 _FIRST_LOOKS: Final = 64
-_DRAWS, _CANDIDATES = 40, 8
+# Few, lest the same ways are gone again and again.
+_CANDIDATES: Final = 4
 _RECENT: Final = 3
 # Where little is left to choose from, shares of the room wished for are taken too.
 _ROOMS: Final = (1.0, 0.5, 0.25, 0.1)
 # What was played lately counts as so much less alike, and is forgotten by this factor with each stretch.
-_WEAR_DB, _WEAR_KEPT = 2.0, 0.8
+_WEAR_DB, _WEAR_KEPT = 3.0, 0.7
 _UNKNOWN_DB: Final = 40.0
 
 
@@ -50,6 +51,8 @@ class Places:
         self._likeness_frames = min(round(_LIKENESS_S * rate), survey.frames)
         self._recent: deque[int] = deque(maxlen=_RECENT)
         self._wear: npt.NDArray[Any] = np.zeros(survey.cells, dtype=np.float32)
+        # The end of the recording is what was just heard.
+        self._wear[-least_frames // survey.cell_frames :] = 1.0
 
     def first(self, ahead_frames: int) -> int | None:
         """Find the place that is most like the end of the recording, but not in its newest seconds.
@@ -91,20 +94,17 @@ class Places:
         survey = self._survey
         reference = survey.character(leave, fade)
         shunned = np.array([leave, entered, *self._recent])
+        starts = np.arange(survey.cells) * survey.cell_frames
+        apart = np.abs(starts[:, np.newaxis] - shunned).min(axis=1)
         for room in _ROOMS:
             least = fade + round(room * self._least_frames)
-            end = survey.frames - least
-            if end <= survey.cell_frames:
-                continue
-            costs: dict[int, float] = {}
-            for place in self._rng.integers(survey.cell_frames, end, _DRAWS).tolist():
-                apart = np.abs(shunned - place).min()
-                if apart >= room * self._apart_frames and survey.run(place) >= least:
-                    costs[place] = self._cost(place, fade, least, reference)
-                if len(costs) == _CANDIDATES:
-                    break
-            if costs:
-                return min(costs, key=costs.__getitem__)
+            # A cell more, because a place lies anywhere in its cell; none in the first, to be brought into phase.
+            fits = (survey.runs() >= least + survey.cell_frames) & (apart >= room * self._apart_frames)
+            cells = np.flatnonzero(fits[1:]) + 1
+            if len(cells):
+                drawn = self._rng.choice(cells, min(_CANDIDATES, len(cells)), replace=False) * survey.cell_frames
+                places = (drawn + self._rng.integers(0, survey.cell_frames, len(drawn))).tolist()
+                return int(min(places, key=lambda place: self._cost(place, fade, least, reference)))
         return None
 
     def played(self, entry: int, end: int) -> None:

@@ -13,9 +13,13 @@ Floats = npt.NDArray[np.float32]
 Recording = npt.NDArray[np.floating[Any]]
 
 _CELLS_PER_S: Final = 6.0
+# A cell is what is copied at once: a megabyte at the highest rate with the most channels would be too much.
+_LONGEST_CELL: Final = 1 << 14
 # Mean power of a sample: music at -40 LUFS lies 20 dB above the one, full-scale noise above the other.
 _SILENT_POWER: Final = 1e-7
 _LOUD_POWER: Final = 0.25
+# A hole must not hide between sound in the same cell.
+_PARTS: Final = 4
 _LOWEST_HZ, _FIRST_EDGE_HZ, _HIGHEST_HZ = 30.0, 80.0, 12_000.0
 _BANDS_PER_OCTAVE: Final = 6
 # Bands that lie 60 dB below the whole are not heard.
@@ -24,11 +28,14 @@ _NOTHING: Final = 1e-20
 
 
 def plausible(block: Floats) -> bool:
-    """Whether frames are finite, within full scale, and neither silent nor as loud as noise at full scale."""
+    """Whether frames are finite, within full scale, nowhere silent, and not as loud as noise at full scale."""
     # What is not a number fails either comparison.
     if not (block.min() >= -1.0 and block.max() <= 1.0):
         return False
-    return _SILENT_POWER <= float(np.vdot(block, block)) / block.size <= _LOUD_POWER
+    step = -(-len(block) // _PARTS)
+    parts = [block[at : at + step] for at in range(0, len(block), step)]
+    powers = [float(np.vdot(part, part)) / part.size for part in parts]
+    return min(powers) >= _SILENT_POWER and max(powers) <= _LOUD_POWER
 
 
 class Survey:
@@ -64,7 +71,7 @@ class Survey:
             raise ValueError(f"a recording must be float32 or float16 (n, channels), not {source.dtype} {source.shape}")
         if not 0 <= frames <= len(source):
             raise ValueError(f"{frames} frames are said to be in a recording of {len(source)}")
-        self.cell_frames: int = 1 << round(np.log2(rate / _CELLS_PER_S))
+        self.cell_frames: int = min(1 << round(np.log2(rate / _CELLS_PER_S)), _LONGEST_CELL)
         self.cells = frames // self.cell_frames
         self.frames = self.cells * self.cell_frames
         # A plain array: slices of a memory map are slower.
@@ -124,10 +131,11 @@ class Survey:
         stop = cell + (int(ahead.argmax()) if ahead.any() else self.cells - cell)
         return int(max(stop * self.cell_frames - at, 0))
 
-    def longest_run(self) -> int:
-        """Give the most frames in a row without a cell known to be bad."""
-        edges = np.flatnonzero(np.concatenate([[True], self._bad, [True]]))
-        return int(np.diff(edges).max() - 1) * self.cell_frames
+    def runs(self) -> npt.NDArray[np.int64]:
+        """Give `run` from the beginning of each cell on, (cells,)."""
+        cells = np.arange(self.cells)
+        stops = np.minimum.accumulate(np.where(self._bad, cells, self.cells)[::-1])[::-1]
+        return np.asarray((stops - cells) * self.cell_frames, dtype=np.int64)
 
     def character(self, at: int, frames: int) -> Floats | None:
         """Give the mean K-weighted power in each band of the cells known between two frames; None where none is."""
