@@ -20,6 +20,8 @@ _COMMANDS = {
     "mood": ("appliance.cli.mood", "mood", "Show the mood of what plays, or change it."),
     "next": ("appliance.cli.mood", "next_piece", "Begin a new piece."),
     "log": ("appliance.cli.log", "log", "Save what a render needs to play again what was heard."),
+    "engine": ("appliance.cli.engine", "engine", "Make the music that the player plays."),
+    "player": ("appliance.cli.player", "player", "Play what the engine makes."),
     "studio": ("appliance.cli.studio", "studio", "Make a model: render a corpus, train, export."),
 }
 

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import click
 
+from appliance.cli.process import tell
 from appliance.errors import SettingsError, UsageError
 from appliance.folders import runtime_folder, shown
 
 __all__ = ["play"]
+
+# Without a player the room is silent.
+_PLAYER_PAUSE_S = 0.8
 
 
 @click.command()
@@ -39,12 +43,15 @@ def play(config: Path | None, devices: tuple[str, ...]) -> int:
 
     options = [] if config is None else ["--config", str(config)]
     to_player = [*options, *(word for device in devices for word in ("--device", device))]
-    children = [Child("engine", _command("engine", options)), Child("player", _command("player", to_player))]
+    children = [
+        Child("engine", _command("engine", options)),
+        Child("player", _command("player", to_player), _PLAYER_PAUSE_S),
+    ]
     stop = threading.Event()
     with _alone() as folder:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        code = supervise(children, stop, _tell)
+        code = supervise(children, stop, tell)
         if code == 0:
             # What is left after a crash is gone on with; who ended it wants something new next time.
             (folder / "ring").unlink(missing_ok=True)
@@ -92,9 +99,3 @@ def _alone() -> Iterator[Path]:
                 " RUNTIME_DIRECTORY to another folder for a second one."
             ) from error
         yield folder
-
-
-def _tell(sentence: str) -> None:
-    # A terminal that was closed is no reason to stop the music.
-    with contextlib.suppress(OSError):
-        click.echo(sentence, err=True)

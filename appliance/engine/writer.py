@@ -53,7 +53,6 @@ class Writer:
     timeline : Timeline
         Of the ring's rate and channels.
     log : Log
-    reserve_s : float
     clock_ns : callable
         CLOCK_MONOTONIC in nanoseconds.
 
@@ -69,14 +68,13 @@ class Writer:
         inlet: Inlet,
         timeline: Timeline,
         log: Log,
-        reserve_s: float,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.news = threading.Event()
         self.log = log
         self._inlet = inlet
         self._timeline = timeline
-        self._reserve = round(reserve_s * timeline.rate)
+        self._reserve = round(inlet.ring.reserve_s * timeline.rate)
         self._clock_ns = clock_ns
         self._chains: dict[int, Chain] = {}
         self._lane = 0
@@ -109,6 +107,15 @@ class Writer:
         self.news.set()
 
     @property
+    def turning(self) -> bool:
+        """Whether a turn waits to be taken by the player."""
+        return self._inlet.turning
+
+    def log_until_now(self) -> bytes:
+        """Give the log of all that was handed to the card."""
+        return self.log.to_json(self._inlet.read)
+
+    @property
     def seen(self) -> EngineSeen:
         """What the engine observes of itself."""
         return self._seen
@@ -129,7 +136,7 @@ class Writer:
             Whether it goes on.
         """
         lane, inlet = self._inlet.lane, self._inlet
-        told = inlet.ring.gains.read()
+        told = Gains.unpack(inlet.ring.gains.read()) or Gains()
         there = inlet.ring.lane(lane)
         plausible = there.begin <= there.end and 0 <= there.end - inlet.read <= inlet.ring.shape.lane_frames
         chain = recover(inlet.ring, lane, self._timeline) if plausible else None
@@ -139,8 +146,7 @@ class Writer:
             self._hands = _Hands(saved.mood, 0)
             self._start(saved.cursor, fill=inlet.fill_frames if plausible else 0)
         else:
-            volume = self._gains.volume if told is None else Gains.unpack(told).volume
-            self._hands = _Hands(replace(chain.mood, volume=volume), 0)
+            self._hands = _Hands(replace(chain.mood, volume=told.volume), 0)
             self._chains[lane] = chain
             self._log_from(chain, inlet.read)
         self._tell_gains()

@@ -23,7 +23,6 @@ Clock = Callable[[], float]
 Say = Callable[[str], None]
 
 _FIRST_PAUSE_S: Final = 0.2
-_LONGEST_PAUSE_S: Final = 5.0
 _FORGIVEN_S: Final = 60.0
 # How late a wish to stop may be heard; signs of life come about as often.
 _GLANCE_S: Final = 0.25
@@ -35,10 +34,11 @@ _NOT_FOR_CHILDREN: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 @dataclass(frozen=True)
 class Child:
-    """A process to keep alive: its name in sentences, and its command line."""
+    """A process to keep alive: its name in sentences, its command line, and the longest pause before a restart."""
 
     name: str
     command: tuple[str, ...]
+    longest_pause_s: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ class Limits:
 
 
 class Backoff:
-    """How long to wait before something that died is started again: not at all, then longer and longer."""
+    """How long to wait before something that died is started again: not at all, then longer, up to ``longest_s``."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
         self._next_s = 0.0
 
     def pause_s(self, healthy_s: float) -> float:
@@ -61,7 +62,7 @@ class Backoff:
         if healthy_s >= _FORGIVEN_S:
             self._next_s = 0.0
         pause_s = self._next_s
-        self._next_s = min(max(2.0 * pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+        self._next_s = min(max(2.0 * pause_s, _FIRST_PAUSE_S), self._longest_s)
         return pause_s
 
 
@@ -121,7 +122,7 @@ class _Keeper:
         self._say = say
         self._clock = clock
         self._limits = limits
-        self._backoff = Backoff()
+        self._backoff = Backoff(child.longest_pause_s)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: int | None = None
         self._due_s = clock()

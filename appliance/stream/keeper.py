@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.stream.hold import Wander, usable
-from appliance.stream.layout import BLOCK_FRAMES, GRID_FRAMES, Word
+from appliance.stream.layout import BLOCK_FRAMES
+from appliance.stream.ledger import Ledger
 from appliance.stream.ring import Ring
 
 __all__ = ["Keeper"]
@@ -27,12 +28,14 @@ class Keeper:
     Parameters
     ----------
     ring : Ring
+    ledger : Ledger
     factory : (frames, channels) array or None
         Played where there is no history.
     """
 
-    def __init__(self, ring: Ring, factory: npt.NDArray[np.floating] | None) -> None:
+    def __init__(self, ring: Ring, ledger: Ledger, factory: npt.NDArray[np.floating] | None) -> None:
         self._ring = ring
+        self._ledger = ledger
         self._factory = factory
         self._wander: Wander | None = None
         self._waited = 0
@@ -46,11 +49,15 @@ class Keeper:
         """Whether the last `read` gave a hold rather than silence."""
         return self._wander is not None
 
-    def learn(self, fresh: Floats) -> Floats:
-        """Look at a block of fresh sound, so that what is held can be told from noise; gives it back."""
+    def move(self, ring: Ring, ledger: Ledger) -> None:
+        """Keep to another ring's history from now on."""
+        self._ring = ring
+        self._ledger = ledger
+
+    def learn(self, fresh: Floats) -> None:
+        """Look at a block of fresh sound, so that what is held can be told from noise."""
         self._power += (_power(fresh) - self._power) * (self._share if self._power else 1.0)
         self._last = fresh
-        return fresh
 
     def begin(self) -> None:
         """Get ready to hold what was heard last."""
@@ -71,12 +78,9 @@ class Keeper:
         return block
 
     def _from_history(self) -> Wander | None:
-        words, history = self._ring.words, self._ring.history
-        end = words[Word.HISTORY_END]
-        # Somebody who only listens may be reading where the oldest frames are; they are of no use to us.
-        frames = min(end - words[Word.HISTORY_BEGIN], len(history) - GRID_FRAMES)
-        if frames > 0 and usable(history, (end - frames) % len(history), frames, self._ring.rate):
-            return Wander(history, (end - frames) % len(history), self._ring.rate, secrets.randbits(32), frames)
+        start, frames = self._ledger.history_start, self._ledger.history_frames
+        if usable(self._ring.history, start, frames, self._ring.rate):
+            return Wander(self._ring.history, start, self._ring.rate, secrets.randbits(32), frames)
         return self._from_factory() if self._waited >= self._patience else None
 
     def _from_factory(self) -> Wander | None:

@@ -47,7 +47,7 @@ SLOT_BYTES: Final = 20480
 _WORDS_AT: Final = 1024
 _RECORDS_AT: Final = 2048
 _HEADER_BYTES: Final = 16384
-_STATIC: Final = struct.Struct("<8sII16s16sIIQQQI")
+_STATIC: Final = struct.Struct("<8sII16s16sIIQQQId")
 _CRC: Final = struct.Struct("<I")
 
 
@@ -117,6 +117,8 @@ class Shape:
         Capacity of each lane, of the history and of the monitor; multiples of `GRID_FRAMES`.
     slots : int
         Saved cursors a lane has room for.
+    reserve_s : float
+        Seconds of sound that the engine should keep ready.
     """
 
     generation: bytes
@@ -127,6 +129,7 @@ class Shape:
     history_frames: int
     monitor_frames: int
     slots: int
+    reserve_s: float
 
     @property
     def offsets(self) -> Offsets:

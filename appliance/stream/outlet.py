@@ -8,15 +8,16 @@ import numpy.typing as npt
 from appliance.stream.fades import LANE_FADE_S, blend_lanes, lane_fade
 from appliance.stream.guard import Guard
 from appliance.stream.layout import BLOCK_FRAMES, GRID_FRAMES, GUARD_FRAMES, Word
+from appliance.stream.ledger import Ledger
 from appliance.stream.ring import Ring, take
 from appliance.stream.state import unpack_switch
 
-__all__ = ["Outlet"]
+__all__ = ["DRY_S", "Outlet"]
 
 Floats = npt.NDArray[np.float32]
 
 # Below this a lane counts as running dry, and the other one is looked to.
-_DRY_S: Final = 0.4
+DRY_S: Final = 0.4
 
 
 class Outlet:
@@ -25,6 +26,7 @@ class Outlet:
     Parameters
     ----------
     ring : Ring
+    ledger : Ledger
 
     Attributes
     ----------
@@ -34,27 +36,23 @@ class Outlet:
         Whether the last pull found sound that cannot be what was announced.
     """
 
-    def __init__(self, ring: Ring) -> None:
+    def __init__(self, ring: Ring, ledger: Ledger) -> None:
         self._ring = ring
+        self._ledger = ledger
         self._words = ring.words
         self._guard = Guard(ring.rate, ring.channels)
         self._lane = int(self._words[Word.PLAYING]) & 1
         self._fading = False
         self._gain = lane_fade(round(LANE_FADE_S * ring.rate))
         self._faded = 0
-        self._dry_frames = round(_DRY_S * ring.rate)
-        self.position = int(self._words[Word.READ])
+        self._dry_frames = round(DRY_S * ring.rate)
+        self.position = ledger.read
         self.refused = False
 
     @property
     def ready_frames(self) -> int:
         """Frames that can be pulled before the lane is dry."""
         return self._ready(self._lane)
-
-    @property
-    def dry(self) -> bool:
-        """Whether so little is left that it is time to go over to something else."""
-        return self.ready_frames < self._dry_frames
 
     @property
     def announced_lufs(self) -> float:
@@ -80,7 +78,7 @@ class Outlet:
                 self._jump(turn.frame)
             elif turn.frame <= self.position:
                 self._go_over(turn.lane, holding)
-        elif self.dry and self._ready(1 - self._lane) > self._dry_frames:
+        elif self.ready_frames < self._dry_frames and self._ready(1 - self._lane) > self._dry_frames:
             self._go_over(1 - self._lane, holding)
 
     def pull(self) -> Floats | None:
@@ -96,15 +94,13 @@ class Outlet:
         if not still.begin <= position <= still.end - BLOCK_FRAMES:
             return None
         self.refused = not self._guard.accepts(block, self.announced_lufs)
-        self._words[Word.BAD] += self._bad_samples()
         if self.refused:
+            self._words[Word.REFUSALS] += 1
+            self._words[Word.BAD] += self._guard.bad_samples
+            self._guard.bad_samples = 0
             return None
         self.position += BLOCK_FRAMES
         return block
-
-    def give_back(self) -> None:
-        """Stand where the card stands: what was pulled since will be pulled again."""
-        self.position = int(self._words[Word.READ])
 
     def _ready(self, lane: int) -> int:
         there = self._ring.lane(lane)
@@ -132,10 +128,8 @@ class Outlet:
         self._words[Word.TAKEN] = unpack_switch(self._words[Word.SWITCH]).number
 
     def _jump(self, frame: int) -> None:
-        """Leave out frames that nobody will ever make; what comes then does not follow from the history."""
         self.position = frame
-        self._words[Word.READ] = frame
-        self._words[Word.HISTORY_BEGIN] = self._words[Word.HISTORY_END]
+        self._ledger.jump(frame)
 
     def _blended(self, block: Floats) -> Floats:
         part = self._gain[self._faded : self._faded + BLOCK_FRAMES]
@@ -145,7 +139,3 @@ class Outlet:
         if self._faded >= len(self._gain):
             self._arrived()
         return block
-
-    def _bad_samples(self) -> int:
-        bad, self._guard.bad_samples = self._guard.bad_samples, 0
-        return bad

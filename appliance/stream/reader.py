@@ -15,11 +15,11 @@ from appliance.stream.card import Card
 from appliance.stream.crossfade import Crossfade
 from appliance.stream.fader import Fader
 from appliance.stream.fades import LANE_FADE_S
-from appliance.stream.guard import Loudness
 from appliance.stream.keeper import Keeper
 from appliance.stream.layout import BLOCK_FRAMES, Word
-from appliance.stream.outlet import Outlet
-from appliance.stream.ring import Ring, put
+from appliance.stream.ledger import Ledger
+from appliance.stream.outlet import DRY_S, Outlet
+from appliance.stream.ring import Ring
 from appliance.stream.state import Gains, State
 
 __all__ = ["CEILING", "Reader"]
@@ -70,15 +70,15 @@ class Reader:
         self._words = ring.words
         self._card = card
         self._clock_ns = clock_ns
-        self._outlet = Outlet(ring)
+        self._ledger = Ledger(ring, clock_ns)
+        self._outlet = Outlet(ring, self._ledger)
         self._next: Floats | None = None
         self._crossfade = Crossfade(ring.rate)
-        self._keeper = Keeper(ring, factory)
+        self._keeper = Keeper(ring, self._ledger, factory)
         self._rested = 0
         self._fader = Fader(ring.rate)
         self._gains = Gains()
         self._gains_count = -1
-        self._loudness = Loudness(ring.rate, ring.channels)
         self._answered = int(self._words[Word.TAKEN_FRAME])
 
     @property
@@ -107,7 +107,10 @@ class Reader:
         ------
         CardError
             If the card refuses it; it is counted as not played.
+        RingError
+            If somebody else has written to the ring: make another and `move` there.
         """
+        self._ledger.check()
         if self._crossfade.resting:
             self._try_to_return()
         fresh = self._next
@@ -118,6 +121,19 @@ class Reader:
         self._card.write(sent)
         self._account(fresh, sent)
         return bool(sent.any())
+
+    def move(self, ring: Ring) -> None:
+        """Go over to another ring of the same format, with all that was heard, and hold until there is sound in it."""
+        before, self._ring, self._words = self._ledger, ring, ring.words
+        self._ledger = Ledger(ring, self._clock_ns)
+        self._ledger.inherit(before)
+        self._outlet = Outlet(ring, self._ledger)
+        ring.gains.write(self._gains.pack())
+        self._gains_count = ring.gains.count
+        self._answered = 0
+        self._next = None
+        self._keeper.move(ring, self._ledger)
+        self._leave()
 
     def _try_to_return(self) -> None:
         """While nothing fresh is heard: go back to it if there is enough again that is fit to be heard."""
@@ -134,57 +150,56 @@ class Reader:
         """Pull the block after the one that is played now, and see from it which way to go."""
         self._outlet.look(holding=False)
         following = self._outlet.pull()
-        stays = not self._crossfade.leaving
+        ready = self._outlet.ready_frames
         if following is None:
-            self._crossfade.leave_within(BLOCK_FRAMES)
-        elif self._outlet.dry:
-            self._crossfade.leave(_LEAVE_S)
-        elif self._outlet.ready_frames >= _READY_S * self._ring.rate and not stays:
+            self._leave()
+        elif ready < DRY_S * self._ring.rate:
+            self._leave(_LEAVE_S)
+        elif self._crossfade.leaving and ready >= _READY_S * self._ring.rate:
             self._crossfade.come_back(_RETURN_S)
-        if stays and self._crossfade.leaving:
+        return following
+
+    def _leave(self, seconds: float = 0.0) -> None:
+        """Go into the hold: while fresh sound lasts, or before this block is over."""
+        if not self._crossfade.leaving:
             self._words[Word.HOLDS] += 1
             self._keeper.begin()
-        return following
+        if seconds:
+            self._crossfade.leave(seconds)
+        else:
+            self._crossfade.leave_within(BLOCK_FRAMES)
 
     def _mix(self, fresh: Floats | None) -> Floats:
         """Give what is to be heard, before the fader."""
         if fresh is None:
             return self._keeper.read()
+        self._keeper.learn(fresh)
         if self._crossfade.fresh:
-            return self._keeper.learn(fresh)
+            return fresh
         into, away = self._crossfade.walk(BLOCK_FRAMES)
-        return self._keeper.learn(fresh) * into + self._keeper.read() * away
+        return fresh * into + self._keeper.read() * away
 
     def _gain(self) -> Floats | float:
         if self._ring.gains.count != self._gains_count:
             self._gains_count = self._ring.gains.count
-            data = self._ring.gains.read()
-            self._gains = self._gains if data is None else Gains.unpack(data)
+            self._gains = Gains.unpack(self._ring.gains.read()) or self._gains
         self._fader.tell(self._gains, self._clock_ns())
         return self._fader.gain(BLOCK_FRAMES)
 
     def _account(self, fresh: Floats | None, sent: Floats) -> None:
         """Write down what the card has taken."""
-        words, ring = self._words, self._ring
-        if fresh is not None:
-            read = words[Word.READ]
-            put(ring.history, words[Word.HISTORY_END], fresh)
-            words[Word.HISTORY_END] += BLOCK_FRAMES
-            words[Word.READ] = read + BLOCK_FRAMES
-            if words[Word.TAKEN_FRAME] != self._answered and read >= words[Word.TAKEN_FRAME]:
-                self._answer()
+        if fresh is None:
+            self._ledger.held(self._keeper.sounding)
         else:
-            words[Word.HELD if self._keeper.sounding else Word.UNDERRUNS] += BLOCK_FRAMES
-        if self._crossfade.resting and fresh is not None:
-            self._next = None
-            self._outlet.give_back()
-        put(ring.monitor, words[Word.MONITOR_END], sent)
-        words[Word.MONITOR_END] += BLOCK_FRAMES
-        words[Word.CONSUMED] += BLOCK_FRAMES
-        words[Word.PLAYER_BEAT_NS] = self._clock_ns()
-        words[Word.STATE] = self._state()
-        if self._loudness.add(sent):
-            ring.reals[Word.LOUDNESS] = self._loudness.lufs
+            self._ledger.fresh(fresh)
+            taken_frame = self._words[Word.TAKEN_FRAME]
+            if taken_frame != self._answered and self._ledger.read > taken_frame:
+                self._answer()
+            if self._crossfade.resting:
+                # It stands where the card stands: what is in hand will be pulled again.
+                self._next = None
+                self._outlet.position = self._ledger.read
+        self._ledger.sent(sent, self._state())
 
     def _answer(self) -> None:
         """Write down how long a hand waited until the room answered: to the middle of the fade between the lanes."""

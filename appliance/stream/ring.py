@@ -93,6 +93,11 @@ class Ring:
         """Samples in a frame."""
         return self.shape.channels
 
+    @property
+    def reserve_s(self) -> float:
+        """Seconds of sound that the engine should keep ready."""
+        return self.shape.reserve_s
+
     def intact(self) -> bool:
         """Whether the part that never changes is still what it was."""
         return Shape.unpack(self._static) == self.shape
@@ -158,6 +163,7 @@ def create(folder: Path, rate: int, channels: int, reserve_s: float) -> Ring:
         history_frames=_grids(HISTORY_S * rate),
         monitor_frames=_grids(MONITOR_S * rate),
         slots=int(reserve_s + _LANE_SPARE_S) * 2,
+        reserve_s=reserve_s,
     )
     path = ring_path(folder)
     part = path.with_name(f".{path.name}.{os.getpid()}")

@@ -3,7 +3,7 @@
 import enum
 import struct
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 __all__ = ["Change", "Gains", "State", "Switch", "switch_word", "unpack_switch"]
 
@@ -65,8 +65,8 @@ class Gains:
     glide_s: float = 0.05
     changes: tuple[Change, ...] = ()
 
-    _HEAD = struct.Struct("<ddI")
-    _CHANGE = struct.Struct("<Qdd")
+    _HEAD: ClassVar = struct.Struct("<ddI")
+    _CHANGE: ClassVar = struct.Struct("<Qdd")
 
     def pack(self) -> bytes:
         """Give the bytes of the record."""
@@ -74,10 +74,14 @@ class Gains:
         return head + b"".join(self._CHANGE.pack(each.at_ns, each.gain, each.glide_s) for each in self.changes)
 
     @classmethod
-    def unpack(cls, data: bytes) -> "Gains":
-        """Read them back; what is outside 0..1 is brought inside. Raises struct.error for other bytes."""
+    def unpack(cls, data: bytes | None) -> "Gains | None":
+        """Read them back; what is outside 0..1 is brought inside. None for other bytes."""
+        if data is None or len(data) < cls._HEAD.size:
+            return None
         volume, glide_s, count = cls._HEAD.unpack_from(data)
-        changes = [cls._CHANGE.unpack_from(data, cls._HEAD.size + n * cls._CHANGE.size) for n in range(count)]
+        if len(data) != cls._HEAD.size + count * cls._CHANGE.size:
+            return None
+        changes = cls._CHANGE.iter_unpack(data[cls._HEAD.size :])
         return cls(_share(volume), glide_s, tuple(Change(at, _share(gain), glide) for at, gain, glide in changes))
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,22 +96,21 @@ def log(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_backoff_starts_at_once_and_doubles_to_five_seconds() -> None:
-    backoff = Backoff()
+    backoff = Backoff(5.0)
     assert [backoff.pause_s(59.9) for _ in range(8)] == [0.0, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 
 
 def test_backoff_forgives_after_a_healthy_minute() -> None:
-    backoff = Backoff()
+    backoff = Backoff(5.0)
     for _ in range(5):
         backoff.pause_s(1.0)
     assert backoff.pause_s(60.0) == 0.0
     assert backoff.pause_s(1.0) == 0.2
 
 
-def test_killed_it_comes_back(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_it_comes_back(log: Path) -> None:
     # Twenty lives, none of them a minute: only the first pauses are worth the wait.
-    monkeypatch.setattr("appliance.service.supervise._LONGEST_PAUSE_S", 0.01)
-    with Supervised(stand_in("engine", log)) as supervised:
+    with Supervised(replace(stand_in("engine", log), longest_pause_s=0.01)) as supervised:
         for life in range(1, 21):
             wait_for(lambda life=life: len(pids(log)) == life, f"life {life}")
             os.kill(pids(log)[-1], signal.SIGKILL)

@@ -1,0 +1,47 @@
+"""``latent engine``."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from appliance.errors import RingError
+from appliance.folders import runtime_folder
+
+__all__ = ["engine"]
+
+
+@click.command()
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings; the usual latent.toml if absent."
+)
+def engine(config: Path | None) -> int:
+    """Make the music that the player plays; `latent play` runs both.
+
+    Example: latent engine --config /etc/latent/latent.toml
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+    from appliance.cli.process import name_process, tell
+    from appliance.health.watchdog import watchdog_from_environment
+    from appliance.settings import read_settings
+
+    name_process("latent engine")
+    watchdog = watchdog_from_environment()
+    settings = read_settings(config)
+
+    from appliance.service.engine import run
+
+    try:
+        run(settings, runtime_folder(), stop, tell, watchdog)
+    except OSError as error:
+        raise RingError(
+            f"The folder for what runs cannot be used ({error.strerror}): set RUNTIME_DIRECTORY."
+        ) from error
+    return 0

@@ -1,0 +1,236 @@
+"""The engine's process: ring, timeline and writer, and the socket by which hands reach it."""
+
+import dataclasses
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from appliance.api.server import Server
+from appliance.engine.cursor import Cursor
+from appliance.engine.log import Log, inputs_of
+from appliance.engine.saved import Saved
+from appliance.engine.timeline import Timeline
+from appliance.engine.writer import Writer
+from appliance.errors import ApiError, RingError, UsageError
+from appliance.folders import cache_folder, state_folder
+from appliance.health.liveness import engine_verdict
+from appliance.health.watchdog import Watchdog
+from appliance.mood import Mood
+from appliance.service.build import build_timeline
+from appliance.service.factory import ensure
+from appliance.service.ladder import Ladder, Rung
+from appliance.service.mornings import Morning, Mornings
+from appliance.settings import Settings
+from appliance.stream.inlet import Inlet
+from appliance.stream.ring import Ring, claim, open_ring
+
+__all__ = ["run"]
+
+Say = Callable[[str], None]
+
+# How soon the engine sees that the player has made its ring, and has taken a turn.
+_GLANCE_S: Final = 0.02
+_TURNING_S: Final = 0.004
+_PATIENCE_S: Final = 3.0
+_RUNGS: Final = (
+    "",
+    "After several crashes the engine starts without controls.",
+    "After more crashes the engine starts without controls and with the shipped model.",
+    "After still more crashes the engine starts without controls or control socket, and with the shipped model.",
+)
+
+
+def run(settings: Settings, folder: Path, stop: threading.Event, say: Say, watchdog: Watchdog) -> None:
+    """Keep the ring of a folder full until told to stop.
+
+    Raises
+    ------
+    RingError
+        If another engine runs there.
+    ModelError, AudioFileError
+        Where model or recordings cannot be used, or the model gives what is no sound.
+    """
+    lock = claim(folder, "engine")
+    ladder = Ladder(folder)
+    rung = ladder.climb()
+    if _RUNGS[rung.number]:
+        say(_RUNGS[rung.number])
+    engine = _Engine(settings, rung, folder, say, lambda: stop.is_set() or watchdog.orphaned)
+    try:
+        while engine.attach():
+            engine.fill(watchdog, ladder)
+        watchdog.stopping()
+        ladder.ended()
+    finally:
+        engine.close()
+        os.close(lock)
+
+
+class _Engine:
+    """Goes from ring to ring; there is another when the card has changed."""
+
+    def __init__(self, settings: Settings, rung: Rung, folder: Path, say: Say, stopped: Callable[[], bool]) -> None:
+        self._settings = settings
+        self._rung = rung
+        self._folder = folder
+        self._say = say
+        self._stopped = stopped
+        self._began_s = time.monotonic()
+        self._timeline: Timeline | None = None
+        self._writer: Writer | None = None
+        self._server: Server | None = None
+        self._mornings = Mornings(state_folder(), say)
+        self._morning: Morning | None = None
+        self._place: Saved | None = None
+        self._piece = -1
+
+    def attach(self) -> bool:
+        """Wait for a ring and begin to fill it, or go on where it was left; False when told to stop."""
+        ring = self._await_ring()
+        if ring is None:
+            return False
+        timeline = self._timeline_for(ring)
+        writer = Writer(Inlet(ring), timeline, Log(inputs_of(timeline, self._settings.sound)))
+        writer.begin(self._beginning)
+        self._writer = writer
+        ring.facts.write(self._facts(writer.place().cursor))
+        if self._server is None and self._rung.api:
+            self._listen()
+        return True
+
+    def fill(self, watchdog: Watchdog, ladder: Ladder) -> None:
+        """Fill the ring until told to stop, or until there is another."""
+        writer, timeline = self._writer, self._timeline
+        assert writer is not None
+        assert timeline is not None
+        ready = ensured = False
+        while not self._stopped():
+            try:
+                did = writer.turn()
+            except RingError:
+                # The player made another, or we do: what is in memory goes on there.
+                self._place = writer.place()
+                return
+            verdict = engine_verdict(writer.seen)
+            if verdict.healthy:
+                if not ready:
+                    watchdog.ready()
+                    ready = True
+                watchdog.alive()
+                ladder.healthy()
+            if did:
+                self._note_piece(writer)
+                continue
+            if not ensured and writer.seen.reserve_full:
+                ensured = True
+                ensure(timeline, cache_folder() / "factory")
+            writer.news.wait(_TURNING_S if writer.turning else _GLANCE_S)
+            writer.news.clear()
+        self._mornings.keep_place(writer.place())
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+
+    def _await_ring(self) -> Ring | None:
+        waited_since_s, told = time.monotonic(), False
+        while not self._stopped():
+            try:
+                return open_ring(self._folder, writable=True)
+            except RingError as error:
+                if not told and time.monotonic() - waited_since_s > _PATIENCE_S:
+                    self._say(f"{error} The engine waits for the player.")
+                    told = True
+            time.sleep(_GLANCE_S)
+        return None
+
+    def _timeline_for(self, ring: Ring) -> Timeline:
+        timeline = self._timeline
+        if timeline is None or (timeline.rate, timeline.channels) != (ring.rate, ring.channels):
+            music = self._settings.music
+            model = music.model if self._rung.own_model else None
+            timeline = build_timeline(model, ring.rate, ring.channels, music.beds, self._settings.sound, self._say)
+            self._timeline = timeline
+        return timeline
+
+    def _beginning(self) -> Saved:
+        """Give cursor and mood to begin with where the ring holds nothing to go on with."""
+        assert self._timeline is not None
+        timeline, place = self._timeline, self._place
+        if place is None:
+            self._morning = self._mornings.begin(self._settings.music)
+            place = self._morning.resume
+        if place is not None and place.cursor.model == timeline.model:
+            # The beds count in frames, which may be others now.
+            bed = None if timeline.beds is None else timeline.beds.first(place.cursor.seed)
+            return dataclasses.replace(place, cursor=dataclasses.replace(place.cursor, bed=bed, trail=()))
+        mood = Mood.parse(f"{name}={value}" for name, value in self._settings.mood.items())
+        if place is not None:
+            seed = place.cursor.seed
+        else:
+            assert self._morning is not None
+            seed = self._morning.seed
+        return Saved(timeline.start(seed, mood), mood, 0)
+
+    def _note_piece(self, writer: Writer) -> None:
+        place = writer.place()
+        if place.cursor.now.piece.number != self._piece:
+            self._piece = place.cursor.now.piece.number
+            self._mornings.keep_place(place)
+
+    def _listen(self) -> None:
+        try:
+            self._server = Server(self._folder / "control", self, self._say)
+        except ApiError as error:
+            # The music matters more.
+            self._say(str(error))
+
+    def _facts(self, cursor: Cursor) -> bytes:
+        facts = {
+            "seed": cursor.seed,
+            "model": self._settings.music.model if self._rung.own_model else "default",
+            "boots": None if self._morning is None else self._morning.boots,
+            "rung": self._rung.number,
+        }
+        return json.dumps(facts).encode()
+
+    # --- what the control socket asks for, in its thread
+
+    def mood(self, changes: dict[str, float]) -> dict[str, float]:
+        """Move some quantities."""
+        writer = self._writer
+        assert writer is not None
+        if changes:
+            if not self._rung.controls:
+                raise UsageError("After several crashes the engine takes no controls; restart it to try again.")
+            writer.move(dataclasses.replace(writer.mood, **changes))
+        return dataclasses.asdict(writer.mood)
+
+    def status(self) -> dict[str, Any]:
+        """Tell what only the engine knows."""
+        writer = self._writer
+        assert writer is not None
+        piece = writer.place().cursor.now.piece
+        verdict = engine_verdict(writer.seen)
+        return {
+            "mood": dataclasses.asdict(writer.mood),
+            "piece": piece.number,
+            "pattern": piece.pattern,
+            "health": verdict.reason,
+            "uptime_s": time.monotonic() - self._began_s,
+        }
+
+    def next_piece(self) -> None:
+        """Let the next piece begin."""
+        assert self._writer is not None
+        self._writer.next_piece()
+
+    def log(self) -> bytes:
+        """Give the log of what was heard since this engine began."""
+        assert self._writer is not None
+        return self._writer.log_until_now()

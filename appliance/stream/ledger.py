@@ -1,0 +1,116 @@
+"""The player's books in the ring: what the card has taken, the history and the monitor.
+
+The player believes its own counts and writes them down for others; should the ring ever say otherwise, somebody else
+has written to it.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.errors import RingError
+from appliance.stream.guard import Loudness
+from appliance.stream.layout import BLOCK_FRAMES, Word
+from appliance.stream.ring import Ring, put, take
+from appliance.stream.state import State
+
+__all__ = ["Ledger"]
+
+Floats = npt.NDArray[np.float32]
+
+# The file's place is looked up only so often: that asks the system.
+_CHECK_BLOCKS: Final = 32
+
+
+class Ledger:
+    """Keeps the player's part of a ring; its thread alone.
+
+    Parameters
+    ----------
+    ring : Ring
+    clock_ns : callable
+        CLOCK_MONOTONIC in nanoseconds.
+
+    Attributes
+    ----------
+    read : int
+        The frame that is handed to the card next.
+    """
+
+    def __init__(self, ring: Ring, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._ring = ring
+        self._words = ring.words
+        self._clock_ns = clock_ns
+        self._loudness = Loudness(ring.rate, ring.channels)
+        self._blocks = 0
+        self.read = ring.words[Word.READ] // BLOCK_FRAMES * BLOCK_FRAMES
+        self._history_end = ring.words[Word.HISTORY_END]
+        self._history_begin = ring.words[Word.HISTORY_BEGIN]
+        self._monitor_end = ring.words[Word.MONITOR_END]
+        self._words[Word.READ] = self.read
+        self._words[Word.PLAYER_PID] = os.getpid()
+        self._words[Word.PLAYER_START_NS] = clock_ns()
+
+    @property
+    def history_start(self) -> int:
+        """Where in the history the oldest frame lies."""
+        return (self._history_end - self.history_frames) % len(self._ring.history)
+
+    @property
+    def history_frames(self) -> int:
+        """How many frames the history holds."""
+        # At the oldest end the next block may be under way.
+        return max(0, min(self._history_end - self._history_begin, len(self._ring.history) - BLOCK_FRAMES))
+
+    def check(self) -> None:
+        """Raise RingError where the ring is not what this player left."""
+        self._blocks += 1
+        words = self._words
+        theirs = (words[Word.READ], words[Word.HISTORY_END], words[Word.MONITOR_END])
+        if theirs != (self.read, self._history_end, self._monitor_end) or not self._ring.intact():
+            raise RingError("Somebody else has written to the ring.")
+        if self._blocks % _CHECK_BLOCKS == 0 and not self._ring.current():
+            raise RingError("Somebody has put another file in the place of the ring.")
+
+    def fresh(self, block: Floats) -> None:
+        """The card has taken a block of fresh sound, as it was before the fader."""
+        put(self._ring.history, self._history_end, block)
+        self._history_end += len(block)
+        self.read += len(block)
+        self._words[Word.HISTORY_END] = self._history_end
+        self._words[Word.READ] = self.read
+
+    def held(self, sounding: bool) -> None:
+        """The card has taken a block without fresh sound: of the hold, or of silence because there is none."""
+        self._words[Word.HELD if sounding else Word.UNDERRUNS] += BLOCK_FRAMES
+
+    def jump(self, frame: int) -> None:
+        """Leave out frames that nobody will ever make; what comes then does not follow from the history."""
+        self.read = frame
+        self._history_begin = self._history_end
+        self._words[Word.READ] = self.read
+        self._words[Word.HISTORY_BEGIN] = self._history_begin
+
+    def sent(self, block: Floats, state: State) -> None:
+        """The card has taken this, after the fader."""
+        words = self._words
+        put(self._ring.monitor, self._monitor_end, block)
+        self._monitor_end += len(block)
+        words[Word.MONITOR_END] = self._monitor_end
+        words[Word.CONSUMED] += len(block)
+        words[Word.PLAYER_BEAT_NS] = self._clock_ns()
+        words[Word.STATE] = state
+        if self._loudness.add(block):
+            self._ring.reals[Word.LOUDNESS] = self._loudness.lufs
+
+    def inherit(self, before: "Ledger") -> None:
+        """Take over the history of a ring that this one replaces."""
+        frames = before.history_frames
+        put(self._ring.history, 0, take(before._ring.history, before.history_start, frames))
+        self._history_end = self._words[Word.HISTORY_END] = frames
+        for word in (Word.CONSUMED, Word.HOLDS, Word.HELD, Word.UNDERRUNS, Word.BAD, Word.REFUSALS, Word.CARDS_LOST):
+            self._words[word] = before._words[word]
