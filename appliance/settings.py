@@ -55,13 +55,23 @@ class SoundSettings(_Table):
 class CardSettings(_Table):
     """Where it is played."""
 
-    # None: the system's default.
-    device: _Name | None = None
+    # One name or several, the preferred one first: the card's name or part of it, or its ALSA id. None: the system's
+    # default.
+    device: tuple[str, ...] = ()
     # Frames per second; a card that refuses gets its own usual rate.
     rate: Annotated[int, Field(ge=RATES[0], le=RATES[1])] = 48_000
     channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 2
     # Sound kept ready, so that a busy machine is not heard.
     reserve_s: Annotated[float, Field(ge=2.0, le=120.0)] = 20.0
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _names_that_can_be(cls, value: Any) -> tuple[str, ...]:
+        names = value if isinstance(value, list | tuple) else [] if value is None else [value]
+        problems = [problem for each in names if (problem := _name_problem(each))]
+        if problems:
+            raise PydanticCustomError("names", "{sentence}", {"sentence": "; card.device: ".join(problems)})
+        return tuple(names)
 
 
 class Settings(BaseModel):
@@ -84,6 +94,13 @@ class Settings(BaseModel):
         if problems:
             raise PydanticCustomError("mood", "{sentence}", {"sentence": "; mood: ".join(problems)})
         return {name: float(value) for name, value in values.items()}
+
+
+def _name_problem(value: object) -> str:
+    """Say what is wrong with a name; empty where nothing is."""
+    if not isinstance(value, str):
+        return "must be text in quotes, or several in brackets"
+    return "" if value.strip() else "must not be empty"
 
 
 def _mood_problem(name: str, value: object) -> str:

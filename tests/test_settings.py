@@ -82,6 +82,8 @@ def test_whole_numbers_stand_where_any_number_may(tmp_path):
         ("[music]\nbeds = ' '", "music.beds: must not be empty"),
         ("[music]\nmodel = 3", "music.model: must be text in quotes"),
         ("[card]\ndevice = ''", "card.device: must not be empty"),
+        ("[card]\ndevice = 3", "card.device: must be text in quotes, or several in brackets"),
+        ("[card]\ndevice = ['DAC', '']", "card.device: must not be empty"),
         ("[music]\neach_morning = 'always'", "music.each_morning: must be 'new', 'same' or 'continue'"),
         ("[music]\neach_morning = 1", "music.each_morning: must be 'new', 'same' or 'continue'"),
         ("[card]\nrate = '48000'", "card.rate: must be a whole number"),
@@ -105,6 +107,29 @@ def test_whole_numbers_stand_where_any_number_may(tmp_path):
 )
 def test_what_cannot_be_is_told_in_plain_words(tmp_path, text, told):
     assert told in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        ("device = 'USB'", ("USB",)),
+        ("device = ['hw:CARD=sndrpihifiberry', 'USB']", ("hw:CARD=sndrpihifiberry", "USB")),
+        ("device = []", ()),
+    ],
+)
+def test_one_card_or_several_in_order(tmp_path, text, names):
+    path = tmp_path / "latent.toml"
+    path.write_text(f"[card]\n{text}\n")
+    assert read_settings(path).card.device == names
+
+
+def test_every_bad_entry_of_the_card_is_told(tmp_path):
+    told = refusal(tmp_path, "[card]\ndevice = ['DAC', '', true]\nrate = 7\nchannels = 99\nreserve_s = -1\n")
+    assert told.endswith(
+        "needs mending: card.device: must not be empty; card.device: must be text in quotes, or several in brackets; "
+        "card.rate: must be at least 8000; card.channels: must be at most 8; card.reserve_s: must be at least 2."
+    )
 
 
 def test_every_bad_mood_is_told(tmp_path):

@@ -1,9 +1,11 @@
 """The sound card, and one that only pretends; no other file imports `sounddevice`."""
 
 import contextlib
-import difflib
+import itertools
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Protocol
 
@@ -11,15 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import CardError
+from appliance.stream.choice import Choice, Output, alsa_cards, choose
+from appliance.stream.fake_card import FakeCard
 
-__all__ = ["Card", "FakeCard", "open_card"]
+__all__ = ["Card", "FakeCard", "open_card", "refresh"]
 
 Floats = npt.NDArray[np.float32]
 
-# With this much inside the card, blocking writes from a busy two-core machine were seen to leave no gap.
-_LATENCY_S: Final = 0.25
-# The first 10 to 15 ms after a start were seen to be swallowed on the way through a sound server.
-_LEAD_S: Final = 0.05
+# Through PulseAudio, `write` to monitor takes 95 ms with this (106 at most), of the 120 that a turn of a knob allows,
+# and blocks of 1024 frames came through whole for 70 s under six busy loops on two cores. 0.06 did as well, at 75 ms,
+# but leaves one block less to a card that is not a pretended one.
+_LATENCY_S: Final = 0.08
+# A sound server was seen to swallow up to this much of the first sound.
+_LEAD_S: Final = 0.1
+_COMMON_RATES: Final = (48_000, 44_100)
+# Stereo, which some cards insist on, and the most that others insist on.
+_COMMON_CHANNELS: Final = (2, 8)
 
 
 class Card(Protocol):
@@ -37,6 +46,18 @@ class Card(Protocol):
     def channels(self) -> int:
         """Samples in a frame."""
 
+    @property
+    def latency_s(self) -> float:
+        """Seconds from `write` until a frame is heard, as far as the machine knows."""
+
+    @property
+    def alsa_card(self) -> int | None:
+        """Number of the ALSA card behind it, which has the mixer; None where nobody knows."""
+
+    @property
+    def remark(self) -> str:
+        """Empty, or a sentence that says why it is none of the preferred ones."""
+
     def start(self) -> None:
         """Begin to play; to be written to at once from here on. Raises CardError."""
 
@@ -47,65 +68,19 @@ class Card(Protocol):
         """Play what was written to its end and let the card go; any number of times."""
 
 
-class FakeCard:
-    """A card that keeps what it is given.
-
-    Parameters
-    ----------
-    rate, channels : int
-    sleep : callable or None
-        Called with the length of each block in seconds: `time.sleep` makes it as slow as a real card, the
-        sleep of a made-up clock lets a test drive it; None takes everything at once.
-
-    Attributes
-    ----------
-    name : str
-    blocks : list of (n, channels) float32
-    started, closed : bool
-    """
-
-    name = "fake"
-
-    def __init__(self, rate: int, channels: int, sleep: Callable[[float], None] | None = None) -> None:
-        self.rate = rate
-        self.channels = channels
-        self.blocks: list[Floats] = []
-        self.started = False
-        self.closed = False
-        self._sleep = sleep
-
-    def start(self) -> None:
-        """Begin to keep."""
-        self.started = True
-
-    def write(self, block: Floats) -> None:
-        """Keep a copy."""
-        if not self.started or self.closed:
-            raise CardError("The fake card is not playing; start it before writing to it.")
-        self.blocks.append(block.copy())
-        if self._sleep is not None:
-            self._sleep(len(block) / self.rate)
-
-    def close(self) -> None:
-        """Keep no more."""
-        self.closed = True
-
-    @property
-    def frames(self) -> Floats:
-        """All that was written, (n, channels) float32."""
-        return np.concatenate([np.zeros((0, self.channels), dtype=np.float32), *self.blocks])
-
-
 class _PortAudioCard:
     """Blocking writes: callbacks need writable code pages, which a hardened service has not got."""
 
-    def __init__(self, stream: Any, name: str, sounddevice: ModuleType) -> None:
+    def __init__(self, stream: Any, choice: Choice, sounddevice: ModuleType) -> None:
         self._stream = stream
         self._error: type[Exception] = sounddevice.PortAudioError
-        self._latency_s: float = stream.latency
-        self.name = name
-        self.rate = int(stream.samplerate)
+        self._closed = False
+        self.name = choice.name
+        self.alsa_card = choice.alsa_card
+        self.remark = choice.remark
+        self.rate = round(stream.samplerate)
         self.channels = int(stream.channels)
+        self.latency_s = float(stream.latency)
 
     def start(self) -> None:
         try:
@@ -122,10 +97,14 @@ class _PortAudioCard:
             raise self._refusal("stopped taking sound", error) from error
 
     def close(self) -> None:
+        # PortAudio may have freed the stream since then, and touching it again would end the process.
+        if self._closed:
+            return
+        self._closed = True
         # PortAudio drops what an ALSA card still holds when it stops, so silence is put behind it to be dropped.
-        if self._stream.active:
-            with contextlib.suppress(CardError):
-                self._write_silence(2.0 * self._latency_s)
+        with contextlib.suppress(CardError, self._error):
+            if self._stream.active:
+                self._write_silence(2.0 * self.latency_s)
         with contextlib.suppress(self._error), _quiet():
             self._stream.stop()
         with contextlib.suppress(self._error), _quiet():
@@ -140,22 +119,33 @@ class _PortAudioCard:
         )
 
 
-def open_card(device: str | None, rate: int, channels: int) -> Card:
+def open_card(
+    names: Sequence[str],
+    rate: int,
+    channels: int,
+    waited_s: float = 0.0,
+    cards_file: Path = Path("/proc/asound/cards"),
+) -> Card:
     """Open a sound card, without starting it.
 
     Parameters
     ----------
-    device : str or None
-        Its name or a part of it, in any case of letters; None is what the machine plays on by default.
+    names : sequence of str
+        Preferred first: its name or a part of it, or its ALSA id, in any case of letters; see `choice.choose`.
+        Empty is what the machine plays on by default.
     rate : int
-        Frames per second wished for; a card that refuses gets its own usual rate.
+        Frames per second wished for; a card that refuses gets its own usual rate, or 48000, or 44100.
     channels : int
-        Wished for; a card with fewer gets what it has.
+        Wished for; a card with fewer gets what it has, and one that refuses gets 2 or 8.
+    waited_s : float
+        Seconds spent without a card so far; from 60 on another takes the place of the preferred ones.
+    cards_file : Path
+        Where ALSA lists its cards; it may be absent.
 
     Returns
     -------
     Card
-        Its `rate` and `channels` say what it came to.
+        Its `rate`, `channels` and `remark` say what it came to.
 
     Raises
     ------
@@ -163,24 +153,46 @@ def open_card(device: str | None, rate: int, channels: int) -> Card:
         If PortAudio is not installed, or there is no such card, or it refuses.
     """
     sounddevice = _sounddevice()
-    index, info = _choose(sounddevice, device)
-    name = str(info["name"])
-    wanted = {"device": index, "channels": min(channels, int(info["max_output_channels"])), "dtype": "float32"}
-    rates = list(dict.fromkeys([rate, int(info["default_samplerate"])]))
-    problem: Exception | None = None
-    for candidate in rates:
+    outputs, infos = _outputs(sounddevice)
+    cards = alsa_cards(cards_file.read_text(errors="replace")) if cards_file.exists() else {}
+    # A name is a sequence, too: of its letters, which nobody means.
+    choice = choose(outputs, [names] if isinstance(names, str) else names, waited_s, cards)
+    most, usual_rate = (int(infos[choice.index][key]) for key in ("max_output_channels", "default_samplerate"))
+    counts = list(dict.fromkeys(min(count, most) for count in (channels, *_COMMON_CHANNELS)))
+    rates = list(dict.fromkeys([rate, usual_rate, *_COMMON_RATES]))
+    problems = []
+    for wanted_channels, wanted_rate in itertools.product(counts, rates):
+        wanted = {"device": choice.index, "channels": wanted_channels, "samplerate": wanted_rate}
         try:
             with _quiet():
-                stream = sounddevice.RawOutputStream(samplerate=candidate, latency=_LATENCY_S, **wanted)
+                stream = sounddevice.RawOutputStream(dtype="float32", latency=_LATENCY_S, **wanted)
         except sounddevice.PortAudioError as error:
-            problem = error
+            problems.append(error)
             continue
-        return _PortAudioCard(stream, name, sounddevice)
-    tried = " and ".join(str(candidate) for candidate in rates)
+        return _PortAudioCard(stream, choice, sounddevice)
     raise CardError(
-        f"The sound card {name!r} refuses {wanted['channels']} channels at {tried} Hz ({_reason(problem)}); "
+        f"The sound card {choice.name!r} refuses {_or(counts)} channels at {_or(rates)} Hz ({_reason(problems[0])}); "
         "check that nothing else holds it, or name another with --device."
-    ) from problem
+    ) from problems[0]
+
+
+def refresh() -> None:
+    """Have PortAudio look anew for what is plugged in; it does so only when it starts. Close every card before.
+
+    Raises
+    ------
+    CardError
+        If PortAudio is not installed or does not start.
+    """
+    sounddevice = _sounddevice()
+    try:
+        with _quiet():
+            # After a start that failed there is nothing to end.
+            if sounddevice._initialized:
+                sounddevice._terminate()
+            sounddevice._initialize()
+    except sounddevice.PortAudioError as error:
+        raise CardError(f"PortAudio does not start again ({_reason(error)}); check `aplay -l`.") from error
 
 
 def _sounddevice() -> ModuleType:
@@ -193,34 +205,25 @@ def _sounddevice() -> ModuleType:
     return module
 
 
-def _choose(sounddevice: ModuleType, device: str | None) -> tuple[int, dict[str, Any]]:
+def _outputs(sounddevice: ModuleType) -> tuple[list[Output], dict[int, dict[str, Any]]]:
+    """List what plays, and what PortAudio knows of each by its number."""
     try:
-        outputs = [(n, info) for n, info in enumerate(sounddevice.query_devices()) if info["max_output_channels"] > 0]
-        default = int(sounddevice.default.device[1])
+        infos = {n: info for n, info in enumerate(sounddevice.query_devices()) if info["max_output_channels"] > 0}
+        usual = int(sounddevice.default.device[1])
     except sounddevice.PortAudioError as error:
         raise CardError(f"The sound cards cannot be listed ({_reason(error)}); check `aplay -l`.") from error
-    if not outputs:
-        raise CardError("There is no sound card; plug one in, or check `aplay -l`.")
-    if device is None:
-        return next(((n, info) for n, info in outputs if n == default), outputs[0])
-    names = list(dict.fromkeys(str(info["name"]) for _, info in outputs))
-    exact = [output for output in outputs if output[1]["name"].lower() == device.lower()]
-    matches = exact or [output for output in outputs if device.lower() in output[1]["name"].lower()]
-    # The same card may be listed once for each sound system that reaches it; the first is as good as any.
-    if len({info["name"] for _, info in matches}) == 1:
-        return matches[0]
-    if matches:
-        several = ", ".join(repr(info["name"]) for _, info in matches)
-        raise CardError(f"More than one sound card is called {device!r}; name one of {several}.")
-    close = difflib.get_close_matches(device.lower(), [name.lower() for name in names], n=1, cutoff=0.5)
-    suggestion = next((f"; did you mean {name!r}" for name in names if close and name.lower() == close[0]), "")
-    raise CardError(f"There is no sound card called {device!r}{suggestion}; there are: {', '.join(map(repr, names))}.")
+    return [Output(n, str(info["name"]), n == usual) for n, info in infos.items()], infos
 
 
-def _reason(error: Exception | None) -> str:
-    """Give what PortAudio says, without its name and number in front and behind."""
+def _or(numbers: Sequence[int]) -> str:
+    return " or ".join(map(str, numbers))
+
+
+def _reason(error: Exception) -> str:
+    """Give what the system behind PortAudio says, else what PortAudio says, without what stands in front and behind."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text.split(": ", 1)[-1].split(" [PaErrorCode", 1)[0]
+    behind = re.search(r": '(.+)' \[\w+ error -?\d+\]$", text)
+    return behind[1] if behind else re.sub(r"^Error [^:]+: ", "", text).split(" [PaErrorCode", 1)[0]
 
 
 @contextlib.contextmanager
