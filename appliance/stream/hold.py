@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from appliance.stream.joins import in_phase, steady_gains
 from appliance.stream.places import Places
-from appliance.stream.survey import Recording, Survey, plausible
+from appliance.stream.survey import Recording, Survey, hush, plausible
 
 __all__ = ["LEAST_S", "Wander", "usable"]
 
@@ -28,7 +28,8 @@ _AHEAD_S: Final = 4.0
 _PLAN_S: Final = 8.0
 
 _BLOCK: Final = 1024
-_LOOK_BLOCKS: Final = 4
+_LOOK_SLICES: Final = 4
+_SLICES_PER_S: Final = 47.0
 # Places that cancel each other more than this are kept only where others are no better.
 _TRIES, _EASY_GAIN = 6, 1.1
 
@@ -98,6 +99,8 @@ class Wander:
         self._stretch_s = _bounds(_STRETCH_S, _STRETCH_SHARES, seconds)
         self._ahead_frames = round(_AHEAD_S * rate)
         self._plan_frames = round(_PLAN_S * rate)
+        # At low rates a block lasts longer, and what is to be done is less.
+        self._slices = max(round(_SLICES_PER_S * _BLOCK / rate), 1)
         least_frames = round((self._stretch_s[0] + self._fade_s[1]) * rate)
         self._places = Places(self._survey, self._rng, least_frames, rate)
         self._rest = np.zeros((0, self._survey.channels), dtype=np.float32)
@@ -136,7 +139,8 @@ class Wander:
             # A fade between two places that are both spoilt is no use.
             if self._faded >= self._fade or not (good or other_good):
                 self._arrive()
-        self._work()
+        for _ in range(self._slices):
+            self._work()
         return block
 
     def _heard(self, at: int) -> tuple[Floats, bool]:
@@ -144,7 +148,7 @@ class Wander:
         block = self._survey.take(at, _BLOCK)
         good = plausible(block)
         if not good:
-            np.copyto(block, 0.0, where=~(np.abs(block) <= 1.0))
+            hush(block)
             if not plausible(block):
                 block[:] = 0.0
             self._survey.reject(at)
@@ -217,7 +221,7 @@ class Wander:
         self._next_ahead = max(seen, self._next_ahead)
 
     def _work(self) -> None:
-        """Between blocks, a slice of one thing: look at what is played soon, plan where to go, look around."""
+        """A slice of what is to be done between blocks: look at what is played soon, plan where to go, look around."""
         survey, cell = self._survey, self._next_ahead
         at, last = self._at, min(self._exit + self._fade, survey.frames)
         if self._faded is not None and self._join is not None:
@@ -231,8 +235,8 @@ class Wander:
             next(self._plan, None)
         else:
             self._looks += 1
-            if self._looks % _LOOK_BLOCKS == 0:
-                survey.look(self._looks // _LOOK_BLOCKS % survey.cells)
+            if self._looks % _LOOK_SLICES == 0:
+                survey.look(self._looks // _LOOK_SLICES % survey.cells)
 
     def _planning(self, leave: int, fade: int) -> Iterator[None]:
         """In slices, find a few places to go to, and keep the one whose fade needs the least help."""

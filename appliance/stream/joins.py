@@ -37,8 +37,8 @@ def in_phase(survey: Survey, reference: int, at: int, frames: int) -> int:
     """
     reach = int(_REACH_CELLS * survey.cell_frames)
     size = survey.cell_frames
-    there = np.fft.fft(_paired(survey.take(at - reach, frames + 2 * reach)), size)
-    here = np.fft.fft(_paired(survey.take(reference, frames)), size)
+    there = np.fft.fft(_paired(survey.clean(at - reach, frames + 2 * reach)), size)
+    here = np.fft.fft(_paired(survey.clean(reference, frames)), size)
     correlation = np.fft.ifft(there * here.conj(), size).real[: 2 * reach + 1]
     return at - reach + int(correlation.argmax())
 
@@ -72,7 +72,7 @@ def steady_gains(survey: Survey, leave: int, entry: int, fade: int) -> Generator
     sums = np.zeros((3, points))
     for point in range(points):
         first, last = max(round((point - 0.5) * apart), 0), min(round((point + 0.5) * apart), fade)
-        one, other = survey.take(leave + first, last - first), survey.take(entry + first, last - first)
+        one, other = survey.clean(leave + first, last - first), survey.clean(entry + first, last - first)
         sums[:, point] = np.vdot(one, one), np.vdot(other, other), np.vdot(one, other)
         if point % _POINTS_AT_ONCE == 0:
             yield
@@ -92,9 +92,8 @@ def _corrections(sums: npt.NDArray[Any]) -> Floats:
     turns = np.linspace(0.0, np.pi / 2.0, points)
     wanted = np.cos(turns) ** 2 * sums[0] + np.sin(turns) ** 2 * sums[1]
     shared = np.sin(2.0 * turns) * sums[2]
-    # Something may have turned bad just now; such places are left to those who play them.
-    even = np.isfinite(wanted + shared) & (wanted > 0.0)
-    wanted, shared = np.where(even, wanted, 1.0), np.where(even, shared, 0.0)
+    # Of silence nothing can be said.
+    wanted = np.where(wanted > 0.0, wanted, 1.0)
     power = wanted / np.maximum(wanted + shared, wanted / _MOST_POWER_GAIN)
     # Where only one is heard nothing is to be corrected.
     power[[0, -1]] = 1.0

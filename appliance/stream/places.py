@@ -21,8 +21,8 @@ _FIRST_LOOKS: Final = 64
 # Few, lest the same ways are gone again and again.
 _CANDIDATES: Final = 4
 _RECENT: Final = 3
-# Where little is left to choose from, shares of the room wished for are taken too.
-_ROOMS: Final = (1.0, 0.5, 0.25, 0.1)
+# Where little is left to choose from, these shares of the room wished for will do; with the last, nearness too.
+_ROOMS: Final = (1.0, 0.5, 0.25, 0.1, 0.05)
 # What was played lately counts as so much less alike, and is forgotten by this factor with each stretch.
 _WEAR_DB, _WEAR_KEPT = 3.0, 0.7
 _UNKNOWN_DB: Final = 40.0
@@ -77,7 +77,7 @@ class Places:
             last = survey.frames - self._newest_frames - least
             costs = {
                 place: self._cost(place, likeness, least, reference)
-                for place in range(survey.cell_frames, last, step * survey.cell_frames)
+                for place in range(step * survey.cell_frames, last, step * survey.cell_frames)
                 if survey.run(place) >= least
             }
             for place in sorted(costs, key=costs.__getitem__):
@@ -99,7 +99,9 @@ class Places:
         for room in _ROOMS:
             least = fade + round(room * self._least_frames)
             # A cell more, because a place lies anywhere in its cell; none in the first, to be brought into phase.
-            fits = (survey.runs() >= least + survey.cell_frames) & (apart >= room * self._apart_frames)
+            fits = survey.runs() >= least + survey.cell_frames
+            if room > _ROOMS[-1]:
+                fits &= apart >= room * self._apart_frames
             cells = np.flatnonzero(fits[1:]) + 1
             if len(cells):
                 drawn = self._rng.choice(cells, min(_CANDIDATES, len(cells)), replace=False) * survey.cell_frames

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from appliance.weighting import k_gain
 
-__all__ = ["Recording", "Survey", "difference_db", "plausible"]
+__all__ = ["Recording", "Survey", "difference_db", "hush", "plausible"]
 
 Floats = npt.NDArray[np.float32]
 Recording = npt.NDArray[np.floating[Any]]
@@ -36,6 +36,12 @@ def plausible(block: Floats) -> bool:
     parts = [block[at : at + step] for at in range(0, len(block), step)]
     powers = [float(np.vdot(part, part)) / part.size for part in parts]
     return min(powers) >= _SILENT_POWER and max(powers) <= _LOUD_POWER
+
+
+def hush(block: Floats) -> None:
+    """Silence, in place, the samples that are not finite or beyond full scale."""
+    if not (block.min() >= -1.0 and block.max() <= 1.0):
+        np.copyto(block, 0.0, where=~(np.abs(block) <= 1.0))
 
 
 class Survey:
@@ -94,6 +100,12 @@ class Survey:
         first = (self._base + at) % len(self._source)
         head = self._source[first : first + frames]
         return np.concatenate([head, self._source[: frames - len(head)]], dtype=np.float32, casting="same_kind")
+
+    def clean(self, at: int, frames: int) -> Floats:
+        """As `take`, but finite and within full scale."""
+        block = self.take(at, frames)
+        hush(block)
+        return block
 
     def look(self, cell: int) -> bool:
         """Look at a cell, at all of its frames; give whether it may be heard."""
