@@ -135,14 +135,18 @@ class Log:
     def add(self, turn: Turn) -> None:
         """Add a turn that the player has taken. What the old chain would have begun later is forgotten.
 
+        One that follows before the cross-fade of the last could be complete takes its place: so it is while the player
+        holds, and the last was never heard.
+
         Raises
         ------
         ValueError
-            If it comes before the cross-fade of the one before is complete, or before its own cursor.
+            If it comes before its own cursor.
         """
-        before = (self._turns[-1],) if self._turns else ()
-        _check_turns((*before, turn), self._inputs.rate)
+        _check_turns((turn,), self._inputs.rate)
         with self._lock:
+            while self._turns and turn.frame < self._turns[-1].frame + round(LANE_FADE_S * self._inputs.rate):
+                self._turns.pop()
             self._turns.append(turn)
             while self._pieces and self._pieces[-1].frame >= turn.frame:
                 self._pieces.pop()

@@ -85,9 +85,9 @@ class Guard:
         self.bad_samples = 0
         self._loudness = Loudness(rate, channels)
 
-    def accepts(self, block: Floats, announced_lufs: float) -> bool:
-        """Judge a block, (512, channels) float32; ``announced_lufs`` is what it should be as part of its hop."""
-        if not (self._sane(block) and self._near(block, announced_lufs)):
+    def accepts(self, block: Floats, announced_lufs: tuple[float, float]) -> bool:
+        """Judge a block, (512, channels) float32; ``announced_lufs`` are the lowest and the highest it may be part of."""
+        if not (self._sane(block) and self._near(block, *announced_lufs)):
             self._loudness.restart()
             return False
         return True
@@ -99,16 +99,16 @@ class Guard:
         self.bad_samples += int(block.size - np.count_nonzero(np.isfinite(block)))
         return False
 
-    def _near(self, block: Floats, announced_lufs: float) -> bool:
-        if not SILENCE_LUFS <= announced_lufs <= 0.0:
+    def _near(self, block: Floats, lowest_lufs: float, highest_lufs: float) -> bool:
+        if not SILENCE_LUFS <= lowest_lufs <= highest_lufs <= 0.0:
             return False
         flat = block.reshape(-1)
         level_db = 10.0 * math.log10(max(float(flat @ flat) / len(block), 1e-12))
-        most = max(announced_lufs, _NEVER_LOUD_LUFS)
-        rest = announced_lufs <= _REST_LUFS
-        if level_db > most + _BLOCK_ABOVE_DB or (level_db < announced_lufs - _BLOCK_BELOW_DB and not rest):
+        most = max(highest_lufs, _NEVER_LOUD_LUFS)
+        rest = lowest_lufs <= _REST_LUFS
+        if level_db > most + _BLOCK_ABOVE_DB or (level_db < lowest_lufs - _BLOCK_BELOW_DB and not rest):
             return False
         if not self._loudness.add(block):
             return True
         lufs = self._loudness.lufs
-        return lufs <= most + _WINDOW_ABOVE_LU and (rest or lufs >= announced_lufs - _WINDOW_BELOW_LU)
+        return lufs <= most + _WINDOW_ABOVE_LU and (rest or lufs >= lowest_lufs - _WINDOW_BELOW_LU)

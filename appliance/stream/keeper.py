@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from appliance.stream.hold import Wander, usable
+from appliance.stream.hold import LEAST_S, Wander
 from appliance.stream.layout import BLOCK_FRAMES
 from appliance.stream.ledger import Ledger
 from appliance.stream.ring import Ring
@@ -20,6 +20,8 @@ _PATIENCE_S: Final = 6.0
 # A block of the hold may be 13 dB above what fresh sound was on average; what is more was never ours.
 _MOST_ABOVE: Final = 20.0
 _AVERAGE_S: Final = 20.0
+# Silence is looked for in parts of a block of about a millisecond.
+_PARTS: Final = 8
 
 
 class Keeper:
@@ -54,6 +56,11 @@ class Keeper:
         self._ring = ring
         self._ledger = ledger
 
+    @property
+    def patient(self) -> bool:
+        """Whether silence is still what is to be expected: the engine has only just begun."""
+        return self._waited < self._patience
+
     def learn(self, fresh: Floats) -> None:
         """Look at a block of fresh sound, so that what is held can be told from noise."""
         self._power += (_power(fresh) - self._power) * (self._share if self._power else 1.0)
@@ -67,21 +74,23 @@ class Keeper:
     def read(self) -> Floats:
         """Give the next block of the hold, (512, channels) float32; silence where there is nothing."""
         self._waited += BLOCK_FRAMES
-        if self._wander is None:
+        if self._wander is None and (self._waited - BLOCK_FRAMES) % self._ring.rate < BLOCK_FRAMES:
             self._wander = self._from_history()
-            if self._wander is None:
-                return np.zeros_like(self._last)
+        if self._wander is None:
+            return np.zeros_like(self._last)
         block = self._wander.read(BLOCK_FRAMES)
-        if not self._bearable(block):
+        if self._wander.lost or not self._bearable(block):
             block = self._bridge()
         self._last = block
         return block
 
     def _from_history(self) -> Wander | None:
-        start, frames = self._ledger.history_start, self._ledger.history_frames
-        if usable(self._ring.history, start, frames, self._ring.rate):
-            return Wander(self._ring.history, start, self._ring.rate, secrets.randbits(32), frames)
-        return self._from_factory() if self._waited >= self._patience else None
+        start, frames = self._ledger.history_at, self._ledger.history_frames
+        if frames >= LEAST_S * self._ring.rate:
+            wander = Wander(self._ring.history, start, self._ring.rate, secrets.randbits(32), frames)
+            if not wander.lost:
+                return wander
+        return None if self.patient else self._from_factory()
 
     def _from_factory(self) -> Wander | None:
         if self._factory is None:
@@ -89,8 +98,11 @@ class Keeper:
         return Wander(self._factory, 0, self._ring.rate, secrets.randbits(32))
 
     def _bearable(self, block: Floats) -> bool:
-        # A NaN passes no comparison.
-        return float(np.abs(block).max()) <= 1.0 and (not self._power or _power(block) <= _MOST_ABOVE * self._power)
+        highest = np.abs(block).reshape(_PARTS, -1).max(axis=1)
+        # A NaN passes no comparison; and what was spoilt comes as silence.
+        if not (highest.max() <= 1.0 and highest.min() > 0.0):
+            return False
+        return not self._power or _power(block) <= _MOST_ABOVE * self._power
 
     def _bridge(self) -> Floats:
         """Go from what was heard last, played backwards, to another hold: the history is not what it was."""

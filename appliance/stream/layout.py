@@ -211,9 +211,9 @@ class Record:
         return int(self._count[0])
 
     def write(self, data: bytes) -> None:
-        """Leave up to 2032 bytes. Raises ValueError for more."""
-        if len(data) > self._MOST:
-            raise ValueError(f"a record holds {self._MOST} bytes, not {len(data)}")
+        """Leave 1 to 2032 bytes. Raises ValueError for more or none."""
+        if not 0 < len(data) <= self._MOST:
+            raise ValueError(f"a record holds 1 to {self._MOST} bytes, not {len(data)}")
         count = self.count + 1
         place = self._places[count % 2]
         place[8 : 8 + len(data)] = data
@@ -226,7 +226,8 @@ class Record:
         for place in (self._places[count % 2], self._places[(count + 1) % 2]):
             crc, length = self._HEAD.unpack(place[:8])
             data = bytes(place[8 : 8 + min(length, self._MOST)])
-            if count and len(data) == length and zlib.crc32(data) == crc:
+            # A place that was never written is all zeros, which would be a whole record of nothing.
+            if data and len(data) == length and zlib.crc32(data) == crc:
                 return data
         return None
 

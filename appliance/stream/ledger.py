@@ -56,9 +56,9 @@ class Ledger:
         self._words[Word.PLAYER_START_NS] = clock_ns()
 
     @property
-    def history_start(self) -> int:
-        """Where in the history the oldest frame lies."""
-        return (self._history_end - self.history_frames) % len(self._ring.history)
+    def history_at(self) -> int:
+        """Where in the history the next frame will lie: right behind the newest, which is where the oldest may be."""
+        return self._history_end % len(self._ring.history)
 
     @property
     def history_frames(self) -> int:
@@ -110,7 +110,7 @@ class Ledger:
     def inherit(self, before: "Ledger") -> None:
         """Take over the history of a ring that this one replaces."""
         frames = before.history_frames
-        put(self._ring.history, 0, take(before._ring.history, before.history_start, frames))
+        put(self._ring.history, 0, take(before._ring.history, before.history_at - frames, frames))
         self._history_end = self._words[Word.HISTORY_END] = frames
         for word in (Word.CONSUMED, Word.HOLDS, Word.HELD, Word.UNDERRUNS, Word.BAD, Word.REFUSALS, Word.CARDS_LOST):
             self._words[word] = before._words[word]

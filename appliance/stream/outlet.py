@@ -45,7 +45,7 @@ class Outlet:
         self._fading = False
         self._gain = lane_fade(round(LANE_FADE_S * ring.rate))
         self._faded = 0
-        self._dry_frames = round(DRY_S * ring.rate)
+        self._dry_frames = round(DRY_S * ring.rate) + BLOCK_FRAMES
         self.position = ledger.read
         self.refused = False
 
@@ -55,10 +55,12 @@ class Outlet:
         return self._ready(self._lane)
 
     @property
-    def announced_lufs(self) -> float:
-        """Loudness announced for the frame that is pulled next."""
+    def announced_lufs(self) -> tuple[float, float]:
+        """Lowest and highest loudness announced around the frame that is pulled next: a hop may end within a cell."""
+        grid = self._ring.grids[self._lane]
         cell = self.position % self._ring.shape.lane_frames // GRID_FRAMES
-        return float(self._ring.grids[self._lane, cell])
+        around = [float(grid[(cell + by) % len(grid)]) for by in (-1, 0, 1)]
+        return min(around), max(around)
 
     def look(self, holding: bool) -> None:
         """Go over to the other lane if it is time: for a turn, or because this one runs dry and that one does not.

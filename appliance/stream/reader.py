@@ -131,9 +131,7 @@ class Reader:
         ring.gains.write(self._gains.pack())
         self._gains_count = ring.gains.count
         self._answered = 0
-        self._next = None
         self._keeper.move(ring, self._ledger)
-        self._leave()
 
     def _try_to_return(self) -> None:
         """While nothing fresh is heard: go back to it if there is enough again that is fit to be heard."""
@@ -189,7 +187,8 @@ class Reader:
     def _account(self, fresh: Floats | None, sent: Floats) -> None:
         """Write down what the card has taken."""
         if fresh is None:
-            self._ledger.held(self._keeper.sounding)
+            if not self._keeper.patient:
+                self._ledger.held(self._keeper.sounding)
         else:
             self._ledger.fresh(fresh)
             taken_frame = self._words[Word.TAKEN_FRAME]

@@ -139,11 +139,16 @@ def test_turns_that_cannot_follow_are_refused(inputs, walk):
     with pytest.raises(ValueError, match="without a turn"):
         log.to_json(0)
     log.add(Turn(RATE, 0, walk[1], FAST))
-    for frame in (0, RATE, RATE + 2_399):
-        with pytest.raises(ValueError, match="cross-fade"):
-            log.add(Turn(frame, -9 * RATE, walk[1], FAST))
     log.add(Turn(RATE + 2_400, 0, walk[1], FAST))
     assert len(kept(log).turns) == 2
+
+
+def test_a_turn_before_the_fade_of_the_last_is_complete_takes_its_place(inputs, walk):
+    log = Log(inputs)
+    log.add(Turn(RATE, 0, walk[1], FAST))
+    log.add(Turn(3 * RATE, 0, walk[2], FAST))
+    log.add(Turn(3 * RATE + 2_399, -9 * RATE, walk[3], Mood()))
+    assert [(turn.frame, turn.mood) for turn in kept(log).turns] == [(RATE, FAST), (3 * RATE + 2_399, Mood())]
 
 
 @pytest.mark.parametrize(

@@ -1,151 +1,331 @@
-"""What reaches the card fades, never clicks, never passes the ceiling, and is always finite."""
+"""The player's end whatever the engine's end does: no hole, no click, nothing above the ceiling."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from stage import LUFS, RATE, Stage, largest_step, longest_silence_s, other_tone, tone
 
+from appliance.errors import CardError, RingError
 from appliance.stream.card import FakeCard
-from appliance.stream.reader import BLOCK_FRAMES, CEILING, Counters, Reader
-from appliance.stream.ring import Ring
+from appliance.stream.layout import BLOCK_FRAMES, Word
+from appliance.stream.reader import CEILING, Reader
+from appliance.stream.ring import create, open_ring
+from appliance.stream.state import Change, Gains, State
 
-RATE = 48_000
-SEAM = 480
-
-
-def parts_for(sound: np.ndarray, volume: float = 1.0, capacity: int = 0) -> tuple[Ring, FakeCard, Reader]:
-    ring = Ring(max(capacity, len(sound), 4 * BLOCK_FRAMES), sound.shape[1])
-    ring.write(sound.astype(np.float32))
-    card = FakeCard(RATE, sound.shape[1])
-    card.start()
-    return ring, card, Reader(ring, card, volume)
+# A tone of 440 Hz steps by this much at the most; with another one in a cross-fade by a little more.
+STEP = largest_step(tone(0, RATE))
+BOTH = 1.5 * max(STEP, largest_step(other_tone(0, RATE)))
 
 
-def steady(seconds: float, level: float = 0.5) -> np.ndarray:
-    return np.full((round(seconds * RATE), 2), level, dtype=np.float32)
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
 
 
-def played(card: FakeCard, reader: Reader, seconds: float) -> np.ndarray:
-    before = len(card.frames)
-    for _ in range(round(seconds * RATE / BLOCK_FRAMES)):
-        reader.turn()
-    return card.frames[before:]
+def test_what_is_in_the_ring_is_what_is_heard(stage: Stage) -> None:
+    stage.fill(3.0)
+    stage.play(2.0)
+    frames = len(stage.heard)
+    heard, made = stage.heard[RATE:], tone(RATE, frames)
+    assert np.array_equal(heard, made)
+    assert stage.word(Word.READ) == stage.word(Word.CONSUMED) == frames
+    assert stage.word(Word.STATE) == State.PLAYING
+    assert (stage.word(Word.HOLDS), stage.word(Word.UNDERRUNS)) == (0, 0)
+    assert abs(stage.ring.reals[Word.LOUDNESS] - LUFS) < 1.0
 
 
-def test_fades_in_over_half_a_second_and_then_plays_what_it_got() -> None:
-    _, card, reader = parts_for(steady(2.0))
-    sound = played(card, reader, 1.5)
-    fade = RATE // 2
-    assert abs(sound[0, 0]) < 1e-6
-    assert (np.diff(sound[:fade, 0]) >= 0.0).all()
-    np.testing.assert_allclose(sound[fade // 2, 0], 0.25, atol=1e-3)
-    np.testing.assert_array_equal(sound[fade:], 0.5)
+def test_it_fades_in_and_out(stage: Stage) -> None:
+    stage.fill(4.0)
+    stage.play(1.0)
+    stage.reader.fade_out()
+    turns = 0
+    while not stage.reader.silent:
+        stage.reader.turn()
+        turns += 1
+    assert turns * BLOCK_FRAMES / RATE == pytest.approx(1.0, abs=0.07)
+    heard = stage.heard
+    assert np.abs(heard[:80]).max() < 0.002
+    assert not heard[-1].any()
+    assert largest_step(heard) <= STEP
 
 
-def test_fades_out_over_a_second_and_stays_silent() -> None:
-    _, card, reader = parts_for(steady(4.0))
-    played(card, reader, 1.0)
-    before = len(card.frames)
-    reader.fade_out()
-    sound = card.frames[before:]
-    assert RATE <= len(sound) < RATE + BLOCK_FRAMES
-    assert (np.diff(sound[:, 0]) <= 0.0).all()
-    np.testing.assert_allclose(sound[RATE // 2, 0], 0.25, atol=1e-3)
-    assert not played(card, reader, 0.1).any()
+def test_when_the_engine_is_gone_the_room_goes_on_sounding(stage: Stage) -> None:
+    for _ in range(30):
+        stage.play(1.0, keep_full_s=3.0)
+    stage.play(60.0)
+    assert stage.word(Word.HOLDS) == 1
+    assert stage.word(Word.STATE) == State.HOLDING
+    assert stage.word(Word.UNDERRUNS) == 0
+    assert longest_silence_s(stage.heard[RATE:]) < 0.001
+    held = stage.heard[-50 * RATE :]
+    levels = np.sqrt((held.reshape(-1, RATE, 2) ** 2).mean(axis=(1, 2)))
+    assert levels.min() > 0.5 * levels.max()
+    assert largest_step(held) < BOTH
+    read = stage.word(Word.READ)
+    # Fresh sound goes on where it stopped.
+    stage.play(5.0, keep_full_s=3.0)
+    assert stage.word(Word.STATE) == State.PLAYING
+    assert stage.word(Word.READ) > read
+    assert np.array_equal(stage.heard[-RATE:], tone(stage.word(Word.READ) - RATE, stage.word(Word.READ)))
+    assert largest_step(stage.heard[-6 * RATE :]) < BOTH
 
 
-def test_a_stop_in_the_middle_of_the_fade_in_does_not_jump() -> None:
-    _, card, reader = parts_for(steady(4.0))
-    played(card, reader, 0.25)
-    reader.fade_out()
-    assert np.abs(np.diff(card.frames[:, 0])).max() < 0.5 * np.pi / 2.0 / (RATE * 0.5) * 1.01
-    assert card.frames[-1, 0] == 0.0
+def test_with_no_history_it_plays_the_factory_sound_after_a_while(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, factory=tone(0, 20 * RATE, 300.0))
+    stage.play(5.0)
+    assert not stage.heard.any()
+    assert stage.word(Word.STATE) == State.STARTING
+    stage.play(10.0)
+    assert stage.word(Word.STATE) == State.HOLDING
+    assert np.abs(stage.heard[-4 * RATE :]).max() == pytest.approx(0.2, abs=0.05)
+    stage.play(5.0, keep_full_s=3.0)
+    assert np.array_equal(stage.heard[-RATE:], tone(stage.word(Word.READ) - RATE, stage.word(Word.READ)))
+    assert largest_step(stage.heard) < BOTH
 
 
-def test_an_empty_ring_is_a_fade_and_not_a_click() -> None:
-    ring, card, reader = parts_for(steady(1.0), capacity=4 * RATE)
-    played(card, reader, 1.2)
-    ring.write(steady(1.0))
-    played(card, reader, 0.5)
-    sound = card.frames[:, 0]
-    assert np.abs(np.diff(sound)).max() < 0.5 * np.pi / 2.0 / SEAM * 1.01
-    silent = np.flatnonzero(sound[RATE // 2 :] == 0.0)
-    assert 0.15 * RATE < len(silent) < 0.35 * RATE
-    assert sound[-1] == 0.5
-    assert reader.counters.underruns == 1
+def test_with_nothing_at_all_it_is_silent_and_says_so(stage: Stage) -> None:
+    stage.play(10.0)
+    assert not stage.heard.any()
+    assert stage.word(Word.STATE) == State.STARTING
+    assert stage.word(Word.UNDERRUNS) == pytest.approx(4.0 * RATE, abs=RATE / 10)
 
 
-def test_every_frame_is_played_once_across_an_underrun() -> None:
-    ring, card, reader = parts_for(steady(0.6), capacity=2 * RATE)
-    played(card, reader, 0.7)
-    frames = np.random.default_rng(1).uniform(-0.5, 0.5, (4800, 2)).astype(np.float32)
-    ring.write(frames)
-    sound = played(card, reader, 0.2)
-    start = np.flatnonzero(sound[:, 0])[0] - 1
-    middle = slice(start + SEAM, start + len(frames) - SEAM)
-    np.testing.assert_array_equal(sound[middle], frames[SEAM:-SEAM])
-    assert reader.counters.underruns == 2
+def test_a_turn_is_heard_at_its_frame(stage: Stage) -> None:
+    stage.fill(4.0)
+    stage.play(1.0)
+    origin_ns = stage.now_ns - 30_000_000
+    frame = stage.turn_to(3.0, other_tone, origin_ns=origin_ns)
+    at_ns = stage.now_ns
+    stage.play(1.0)
+    read = stage.word(Word.READ)
+    fade = round(0.05 * RATE)
+    heard = stage.heard
+    assert np.array_equal(heard[frame - 300 : frame], tone(frame - 300, frame))
+    assert np.array_equal(heard[frame + fade : read], other_tone(frame + fade, read))
+    assert not np.array_equal(heard[frame + 10 : frame + fade - 10], other_tone(frame + 10, frame + fade - 10))
+    assert largest_step(heard) < BOTH
+    assert (stage.word(Word.PLAYING), stage.word(Word.TAKEN_FRAME), stage.word(Word.REWINDS)) == (1, frame, 1)
+    assert not stage.inlet.turning
+    # The card took the frame one block after it was reached; it has 100 ms to go, and half of the fade.
+    reached_ns = at_ns + (frame + BLOCK_FRAMES - (read - RATE // BLOCK_FRAMES * BLOCK_FRAMES)) / RATE * 1e9
+    assert stage.word(Word.ANSWER_NS) == pytest.approx(reached_ns + 125_000_000 - origin_ns, abs=70_000_000)
 
 
-def test_the_end_is_no_underrun() -> None:
-    ring, card, reader = parts_for(steady(1.0))
-    ring.close()
-    sound = played(card, reader, 1.2)
-    assert reader.counters.underruns == 0
-    assert ring.fill_frames == 0
-    assert np.abs(np.diff(sound[:, 0])).max() < 0.002
+def test_a_turn_that_comes_late_is_taken_late(stage: Stage) -> None:
+    stage.fill(4.0)
+    stage.play(1.0)
+    frame = stage.word(Word.READ) - 3 * BLOCK_FRAMES
+    stage.turn_to(3.0, other_tone, frame=frame)
+    stage.play(1.0)
+    taken = stage.word(Word.TAKEN_FRAME)
+    assert taken > frame
+    read = stage.word(Word.READ)
+    assert np.array_equal(stage.heard[taken + 400 : read], other_tone(taken + 400, read))
+    assert largest_step(stage.heard) < BOTH
 
 
-def test_what_is_not_finite_is_silent() -> None:
-    sound = steady(1.0)
-    sound[30_000, 0] = np.nan
-    sound[30_001, 1] = np.inf
-    sound[-1] = -np.inf
-    ring, card, reader = parts_for(sound)
-    ring.close()
-    frames = played(card, reader, 1.1)
-    assert np.isfinite(frames).all()
-    np.testing.assert_array_equal(frames[30_000], [0.0, 0.5])
-    np.testing.assert_array_equal(frames[30_001], [0.5, 0.0])
-    assert reader.counters == Counters(frames=len(frames), underruns=0, bad_samples=4)
+def test_a_turn_with_too_little_in_it_waits(stage: Stage) -> None:
+    stage.fill(4.0)
+    stage.play(1.0)
+    stage.turn_to(0.1, other_tone)
+    stage.play(1.0)
+    assert stage.inlet.turning
+    assert stage.word(Word.PLAYING) == 0
+    assert np.array_equal(stage.heard[RATE:], tone(RATE, len(stage.heard)))
+    # Meanwhile the engine fills what it has published.
+    assert stage.inlet.lane == 1
+    stage.fill(2.0, sound=other_tone)
+    stage.play(0.5)
+    assert stage.word(Word.PLAYING) == 1
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    level=st.floats(-(2.0**99), 2.0**99),
-    volume=st.floats(-2.0, 5.0),
-    later=st.floats(),
-    seed=st.integers(0, 99),
-)
-def test_nothing_passes_the_ceiling(level: float, volume: float, later: float, seed: int) -> None:
-    noise = np.random.default_rng(seed).uniform(-1.0, 1.0, (12_000, 2)).astype(np.float32) * np.float32(level)
-    _, card, reader = parts_for(noise, volume)
-    played(card, reader, 0.1)
-    reader.volume = later
-    reader.fade_out()
-    assert np.isfinite(card.frames).all()
-    assert np.abs(card.frames).max() <= np.float32(CEILING)
+def test_a_new_lane_that_runs_dry_is_left_for_the_old_one(stage: Stage) -> None:
+    stage.fill(5.0)
+    stage.play(1.0)
+    stage.turn_to(1.0, other_tone)
+    stage.play(2.0)
+    assert stage.word(Word.PLAYING) == 0
+    read = stage.word(Word.READ)
+    assert np.array_equal(stage.heard[-RATE // 4 :], tone(read - RATE // 4, read))
+    assert stage.word(Word.HOLDS) == 0
+    assert longest_silence_s(stage.heard[RATE:]) < 0.001
+    assert largest_step(stage.heard) < BOTH
+    assert stage.inlet.lane == 0
 
 
-def test_sound_under_the_ceiling_is_not_touched() -> None:
-    _, card, reader = parts_for(steady(1.0, 0.89))
-    np.testing.assert_array_equal(played(card, reader, 0.9)[RATE // 2 :], np.float32(0.89))
+@pytest.mark.parametrize("kind", ["nan", "infinite", "noise", "silence", "faint", "loud"])
+def test_what_cannot_be_ours_is_not_heard(stage: Stage, kind: str) -> None:
+    for _ in range(12):
+        stage.play(1.0, keep_full_s=3.0)
+    rng = np.random.default_rng(1)
+    lanes = stage.ring.lanes
+    lanes[...] = {
+        "nan": np.nan,
+        "infinite": np.inf,
+        "noise": rng.uniform(-1.0, 1.0, lanes.shape),
+        "silence": 0.0,
+        "faint": 1e-3 * rng.uniform(-1.0, 1.0, lanes.shape),
+        "loud": 4.0 * lanes,
+    }[kind]
+    before = len(stage.heard)
+    stage.play(3.0)
+    heard = stage.heard[before - RATE :]
+    assert np.isfinite(heard).all()
+    assert np.abs(heard).max() < 0.3
+    assert longest_silence_s(heard) < 0.001
+    assert largest_step(heard) < BOTH
+    assert stage.word(Word.REFUSALS) >= 1
+    assert (stage.word(Word.BAD) > 0) == (kind in ("nan", "infinite"))
+    assert stage.word(Word.STATE) == State.HOLDING
+    # The engine makes it anew from where the player stands.
+    stage.turn_to(3.0, tone)
+    stage.play(5.0, keep_full_s=2.0)
+    assert np.array_equal(stage.heard[-RATE:], tone(stage.word(Word.READ) - RATE, stage.word(Word.READ)))
 
 
-def test_volume_glides() -> None:
-    _, card, reader = parts_for(steady(3.0), 0.5)
-    np.testing.assert_allclose(played(card, reader, 1.0)[RATE // 2 :], 0.25)
-    reader.volume = 1.0
-    sound = played(card, reader, 0.2)[:, 0]
-    assert np.diff(sound).max() < 0.5 / (0.05 * RATE) * 1.01
-    np.testing.assert_allclose(sound[: RATE // 40][-1], 0.5, atol=1e-3)
-    assert sound[-1] == 0.5
-    reader.volume = 0.0
-    assert not played(card, reader, 0.2)[RATE // 10 :].any()
+def test_all_of_the_ring_filled_with_noise_while_it_holds(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, factory=tone(0, 20 * RATE, 300.0))
+    for _ in range(20):
+        stage.play(1.0, keep_full_s=3.0)
+    stage.play(8.0)
+    assert stage.word(Word.STATE) == State.HOLDING
+    for region in (stage.ring.lanes, stage.ring.history, stage.ring.grids):
+        region[...] = np.random.default_rng(2).uniform(-1.0, 1.0, region.shape)
+    before = len(stage.heard)
+    stage.play(20.0)
+    heard = stage.heard[before - RATE :]
+    assert np.abs(heard).max() < 0.35
+    assert longest_silence_s(heard) < 0.001
+    assert largest_step(heard) < BOTH
 
 
-def test_what_does_not_fit() -> None:
-    with pytest.raises(ValueError, match="1 channels cannot play on a card of 2"):
-        Reader(Ring(9999, 1), FakeCard(RATE, 2))
-    with pytest.raises(ValueError, match="shorter than 4096"):
-        Reader(Ring(4095, 2), FakeCard(RATE, 2))
+def test_a_rest_that_is_announced_is_no_alarm(stage: Stage) -> None:
+    stage.fill(2.0)
+    stage.inlet.append(0, np.zeros((RATE, 2), dtype=np.float32), -120.0)
+    stage.fill(1.0)
+    stage.play(3.0)
+    assert (stage.word(Word.REFUSALS), stage.word(Word.HOLDS)) == (0, 0)
+    assert longest_silence_s(stage.heard[RATE // 2 :]) == pytest.approx(1.0, abs=0.01)
+
+
+def test_nothing_passes_the_ceiling(stage: Stage) -> None:
+    stage.sound = lambda begin, end: tone(begin, end, level=0.99)
+    stage.inlet.append(0, stage.sound(0, 4 * RATE), -3.0)
+    stage.play(2.0)
+    assert np.abs(stage.heard).max() == pytest.approx(CEILING, abs=1e-6)
+    assert pytest.approx(10 ** (-1 / 20)) == CEILING
+
+
+def test_volume_glides(stage: Stage) -> None:
+    stage.play(1.0, keep_full_s=3.0)
+    stage.ring.gains.write(Gains(volume=0.25).pack())
+    stage.play(1.0, keep_full_s=3.0)
+    assert np.abs(stage.heard[-RATE // 2 :]).max() == pytest.approx(0.05, rel=0.01)
+    assert largest_step(stage.heard) <= 1.05 * STEP
+    assert stage.reader.wanted_gain == 0.25
+
+
+def test_a_change_of_the_schedule_holds_without_an_engine(stage: Stage) -> None:
+    stage.fill(4.0)
+    closing = Change(stage.now_ns + 2 * 10**9, 0.0, 0.5)
+    stage.ring.gains.write(Gains(changes=(closing,)).pack())
+    stage.play(1.9)
+    assert np.abs(stage.heard[-800:]).max() == pytest.approx(0.2, rel=0.02)
+    stage.play(1.0)
+    assert not stage.heard[-800:].any()
+    assert stage.reader.wanted_gain == 0.0
+
+
+def test_garbage_for_gains_changes_nothing(stage: Stage) -> None:
+    stage.play(1.0, keep_full_s=3.0)
+    stage.ring.gains.write(b"garbage")
+    stage.play(1.0, keep_full_s=3.0)
+    assert np.abs(stage.heard[-800:]).max() == pytest.approx(0.2, rel=0.02)
+
+
+def test_a_player_that_was_killed_goes_on(stage: Stage) -> None:
+    stage.fill(4.0)
+    stage.play(2.0)
+    stage.new_player()
+    stage.play(1.0)
+    read = stage.word(Word.READ)
+    assert read == len(stage.heard)
+    assert np.array_equal(stage.heard[-RATE // 4 :], tone(read - RATE // 4, read))
+
+
+def test_a_player_that_was_killed_during_a_turn_goes_on(stage: Stage) -> None:
+    stage.fill(4.0)
+    stage.play(1.0)
+    stage.turn_to(3.0, other_tone)
+    while stage.word(Word.PLAYING) == 0:
+        stage.reader.turn()
+    stage.new_player()
+    stage.play(1.0)
+    read = stage.word(Word.READ)
+    assert not stage.inlet.turning
+    assert np.array_equal(stage.heard[-RATE // 4 :], other_tone(read - RATE // 4, read))
+
+
+def test_a_card_that_refuses_loses_nothing(stage: Stage) -> None:
+    stage.fill(4.0)
+    stage.play(1.0)
+    read = stage.word(Word.READ)
+    stage.card.vanish()
+    with pytest.raises(CardError):
+        stage.play(1.0)
+    assert stage.word(Word.READ) == read
+    stage.card = FakeCard(RATE, 2)
+    stage.card.start()
+    stage.new_player()
+    stage.play(1.0)
+    faded_in = RATE // 2 + BLOCK_FRAMES
+    assert np.array_equal(stage.heard[faded_in:], tone(read + faded_in, read + len(stage.heard)))
+
+
+@pytest.mark.parametrize("damage", ["words", "header", "place"])
+def test_a_ring_that_was_scribbled_on_is_left_without_a_hole(stage: Stage, tmp_path: Path, damage: str) -> None:
+    for _ in range(10):
+        stage.play(1.0, keep_full_s=3.0)
+    if damage == "words":
+        stage.ring.words[Word.READ] = 2**60
+    elif damage == "header":
+        with stage.ring.path.open("r+b") as file:
+            file.write(b"something else")
+    else:
+        stage.ring.path.unlink()
+    with pytest.raises(RingError, match="Somebody"):
+        stage.play(5.0)
+    stage.ring = create(tmp_path, RATE, 2, 4.0)
+    stage.reader.move(open_ring(tmp_path, writable=True))
+    stage.play(5.0)
+    assert stage.word(Word.STATE) == State.HOLDING
+    stage.new_engine()
+    stage.inlet.open_lane(0, stage.inlet.read)
+    stage.play(5.0, keep_full_s=2.0)
+    assert stage.word(Word.STATE) == State.PLAYING
+    heard = stage.heard[RATE:]
+    assert longest_silence_s(heard) < 0.001
+    assert largest_step(heard) < BOTH
+
+
+def test_a_card_of_another_format_is_refused(stage: Stage) -> None:
+    with pytest.raises(ValueError, match="is not for"):
+        Reader(stage.ring, FakeCard(RATE, 1), None)
+
+
+def test_the_monitor_has_what_was_sent(stage: Stage) -> None:
+    stage.ring.gains.write(Gains(volume=0.5).pack())
+    stage.play(3.0, keep_full_s=2.0)
+    end = stage.word(Word.MONITOR_END)
+    assert end == len(stage.heard)
+    assert np.array_equal(stage.ring.monitor[:end], stage.heard)
+    read = stage.word(Word.READ)
+    assert np.array_equal(stage.ring.history[:read], tone(0, read))
+    assert stage.word(Word.HISTORY_END) == read
+
+
+def test_the_measure_of_silence_sees_one() -> None:
+    frames = tone(1, RATE)
+    frames[100:140] = 0.0
+    assert longest_silence_s(frames) == pytest.approx(40 / RATE)
