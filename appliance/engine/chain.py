@@ -32,6 +32,16 @@ class Chain:
     cursors: dict[int, Cursor]
     end: int
 
+    def reach(self, frame: int, timeline: Timeline) -> Cursor | None:
+        """The cursor of the hop that begins with a frame, found from one before if need be; None if there is none."""
+        at = max((known for known in self.cursors if known <= frame), default=None)
+        if at is None or (frame - at) % timeline.hop_frames:
+            return None
+        cursor = self.cursors[at]
+        for _ in range(at, frame, timeline.hop_frames):
+            cursor = timeline.advance(cursor, self.mood)
+        return cursor
+
     def saves(self, frames: Iterable[int]) -> list[tuple[int, int, bytes]]:
         """Give cursors as `Inlet.save` takes them."""
         return [
@@ -71,13 +81,13 @@ def recover(ring: Ring, lane: int, timeline: Timeline) -> Chain | None:
         and each.base == base
         and frame == base + each.cursor.hop * timeline.hop_frames
     }
-    if last not in fits or (end - last) % timeline.hop_frames or end - last > ring.shape.lane_frames:
+    if last not in fits or end - last > ring.shape.lane_frames:
         return None
     chain = Chain(base, mood, fits, end)
-    cursor = fits[last]
-    for frame in range(last, end, timeline.hop_frames):
-        cursor = timeline.advance(cursor, mood)
-        chain.cursors[frame + timeline.hop_frames] = cursor
+    cursor = chain.reach(end, timeline)
+    if cursor is None:
+        return None
+    chain.cursors[end] = cursor
     return chain
 
 

@@ -148,7 +148,9 @@ class Writer:
         else:
             self._hands = _Hands(replace(chain.mood, volume=told.volume), 0)
             self._chains[lane] = chain
-            self._log_from(chain, inlet.read)
+            self._pending = inlet.turning
+            if not self._pending:
+                self._log_from(chain, inlet.read)
         self._tell_gains()
         return chain is not None
 
@@ -226,10 +228,10 @@ class Writer:
         inlet, timeline, old = self._inlet, self._timeline, self._chains[self._lane]
         frame = min(inlet.turn_frame(), old.end)
         begin = old.base + (frame - old.base) // timeline.hop_frames * timeline.hop_frames
-        before = old.cursors.get(begin - timeline.hop_frames)
+        before = old.reach(begin - timeline.hop_frames, timeline)
         cursors = {} if before is None else {begin - timeline.hop_frames: before}
         # The clip that began a hop earlier still sounds, and is to glide too.
-        cursor = old.cursors[begin] if before is None else timeline.advance(before, mood)
+        cursor = old.at(begin) if before is None else timeline.advance(before, mood)
         cursors[begin] = timeline.hasten(cursor, mood) if hasten else cursor
         self._publish(Chain(old.base, mood, cursors, begin), frame, origin_ns)
 

@@ -86,7 +86,7 @@ class Guard:
         self._loudness = Loudness(rate, channels)
 
     def accepts(self, block: Floats, announced_lufs: tuple[float, float]) -> bool:
-        """Judge a block, (512, channels) float32; ``announced_lufs`` are the lowest and the highest it may be part of."""
+        """Judge a block, (512, channels) float32, by the lowest and the highest loudness announced around it."""
         if not (self._sane(block) and self._near(block, *announced_lufs)):
             self._loudness.restart()
             return False

@@ -18,6 +18,7 @@ import struct
 import uuid
 import zlib
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -171,6 +172,7 @@ class Shape:
         return _STATIC.size + _CRC.size
 
 
+@lru_cache(maxsize=1)
 def boot_id() -> bytes:
     """Which start of the machine this is, 16 bytes: monotonic times of another mean nothing."""
     try:

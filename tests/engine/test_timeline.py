@@ -6,6 +6,7 @@ import pytest
 
 from appliance.mood import Mood
 from appliance.spectrum.codec import analyse, decibels
+from appliance.synth.loudness import loop_lufs
 
 RATE = 48_000
 REST = Mood()
@@ -173,3 +174,23 @@ def test_other_rates_and_channels(make_timeline, rate, channels):
     assert sound.shape == (4 * timeline.hop_frames, channels)
     assert np.isfinite(sound).all()
     assert sound[timeline.hop_frames :].std() > 0.01
+
+
+def test_a_hop_is_as_loud_as_the_score_wants(minutes):
+    timeline, cursors, sound = minutes
+    hops = sound.reshape(240, timeline.hop_frames, 2)
+    strays_lu = [loop_lufs(hops[hop], RATE) - timeline.expected_lufs(cursors[hop + 1]) for hop in range(1, 240)]
+    assert np.abs(strays_lu).max() < 3.0
+    # Hand-overs breathe out, and that is wanted.
+    assert min(timeline.expected_lufs(cursor) for cursor in cursors[1:]) < -22.0
+
+
+def test_the_next_piece_can_be_hastened(minutes):
+    timeline, cursors, _ = minutes
+    hastened = timeline.hasten(cursors[5], REST)
+    assert hastened.next.piece.number == 1
+    assert hastened.now == cursors[5].now
+    assert timeline.hasten(hastened, REST) == hastened
+    later, _ = play(timeline, hastened, timeline.handover_hops)
+    assert later[-1].now.piece == hastened.next.piece
+    assert later[-1].next is None
