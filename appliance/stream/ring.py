@@ -62,6 +62,7 @@ class Ring:
     def __init__(self, path: Path, handle: int, shape: Shape, writable: bool) -> None:
         self.path = path
         self.shape = shape
+        self._packed = shape.pack()
         self._inode = os.fstat(handle).st_ino
         at = shape.offsets
         protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
@@ -100,7 +101,7 @@ class Ring:
 
     def intact(self) -> bool:
         """Whether the part that never changes is still what it was."""
-        return Shape.unpack(self._static) == self.shape
+        return bytes(self._static) == self._packed
 
     def current(self) -> bool:
         """Whether this is still the ring of its folder, and no other was renamed into its place."""
