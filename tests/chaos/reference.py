@@ -1,0 +1,43 @@
+"""The same music, undisturbed: rendered in this process from the seed that the rooms play."""
+
+import atexit
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from measure import RATE, Audio
+
+from appliance.engine.timeline import Timeline
+from appliance.mood import Mood
+from appliance.service.build import BUILT_IN_BEDS, build_timeline, endless
+from appliance.service.factory import ensure
+from appliance.settings import SoundSettings
+
+__all__ = ["SEED", "factory_folder", "reference"]
+
+SEED = 7
+
+
+@functools.cache
+def reference(seconds: float) -> Audio:
+    """Give so much of it, (frames, 2) float32, as the engine hands it to the player."""
+    timeline = _timeline()
+    hops = endless(timeline, SEED, Mood())
+    count = -int(-seconds // timeline.hop_s)
+    return np.concatenate([next(hops) for _ in range(count)])
+
+
+@functools.cache
+def factory_folder() -> Path:
+    """Give a folder with the factory sound as the set-up renders it; gone when this process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="latent-factory-")
+    atexit.register(folder.cleanup)
+    problem = ensure(_timeline(), Path(folder.name))
+    assert problem is None, problem
+    return Path(folder.name)
+
+
+@functools.cache
+def _timeline() -> Timeline:
+    return build_timeline(None, RATE, 2, BUILT_IN_BEDS, SoundSettings(), print)
