@@ -24,12 +24,11 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 from peers import fluid, supercollider
-from scipy import fft
 
-RATE = 48_000
+from appliance.service.bench import RATE, Contestant, bare_ffts, engine, in_turns, pinned
+
 REPEATS = 7
 ENGINE_S, FFT_S, PEER_S = 300.0, 200.0, 30.0
-CLIP_FRAMES, CLIPS, CHANNELS = 96_000, 2, 2
 # Sound with a level below this is taken for a peer that renders nothing.
 AUDIBLE_DBFS = -60.0
 
@@ -43,47 +42,6 @@ class Row:
     lowest: float
     highest: float
     engine_over_it: float | None
-
-
-# A contestant renders for a while and gives seconds of sound per second of processor.
-Contestant = Callable[[], float]
-
-
-def engine() -> Contestant:
-    """The whole engine, score to master, with the shipped model and the built-in weather."""
-    from appliance.mood import Mood
-    from appliance.service.build import BUILT_IN_BEDS, build_timeline
-    from appliance.settings import SoundSettings
-
-    timeline = build_timeline(None, RATE, CHANNELS, BUILT_IN_BEDS, SoundSettings(), sys.exit)
-    mood = Mood()
-    cursor = timeline.start(1, mood)
-
-    def contestant() -> float:
-        nonlocal cursor
-        hops = round(ENGINE_S / timeline.hop_s)
-        began = time.process_time()
-        for _ in range(hops):
-            cursor, _ = timeline.step(cursor, mood)
-        return hops * timeline.hop_s / (time.process_time() - began)
-
-    return contestant
-
-
-def bare_ffts() -> Contestant:
-    """Nothing but the inverse FFTs: two clips for two channels at a time, each clip a second further on."""
-    rng = np.random.default_rng(1)
-    shape = (CLIPS * CHANNELS, CLIP_FRAMES // 2 + 1)
-    lines = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
-    seconds = CLIPS * CLIP_FRAMES / 2 / RATE
-
-    def contestant() -> float:
-        began = time.process_time()
-        for _ in range(round(FFT_S / seconds)):
-            fft.irfft(lines, n=CLIP_FRAMES)
-        return FFT_S / (time.process_time() - began)
-
-    return contestant
 
 
 def supercollider_drone(folder: Path) -> Contestant:
@@ -132,10 +90,7 @@ def child_seconds(work: Callable[[], None]) -> float:
 
 def measure(contestants: dict[str, Contestant]) -> list[Row]:
     """Let each have its turn, several times round."""
-    speeds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(REPEATS):
-        for name, contestant in contestants.items():
-            speeds[name].append(contestant())
+    speeds = in_turns(contestants, REPEATS)
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     own = medians.get("engine")
     return [
@@ -146,7 +101,7 @@ def measure(contestants: dict[str, Contestant]) -> list[Row]:
 
 def enter(folder: Path) -> dict[str, Contestant]:
     """Get ready all that can take part; say of the others what they lack."""
-    contestants = {"engine": engine(), "bare inverse FFTs": bare_ffts()}
+    contestants = {"engine": engine(ENGINE_S), "bare inverse FFTs": bare_ffts(FFT_S)}
     if supercollider.available():
         contestants["SuperCollider, 64-oscillator drone with reverb"] = supercollider_drone(folder)
     else:
@@ -163,9 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Times the engine beside its peers on one core.")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     as_json = parser.parse_args().json
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    with tempfile.TemporaryDirectory() as folder:
+    with pinned() as core, tempfile.TemporaryDirectory() as folder:
         rows = measure(enter(Path(folder)))
     if as_json:
         print(json.dumps({"core": core, "repeats": REPEATS, "rows": [asdict(row) for row in rows]}))
