@@ -127,7 +127,9 @@ class _Engine:
                 continue
             if not ensured and writer.seen.reserve_full:
                 ensured = True
-                ensure(timeline, cache_folder() / "factory")
+                trouble = ensure(timeline, cache_folder() / "factory")
+                if trouble:
+                    self._say(trouble)
             writer.news.wait(_TURNING_S if writer.turning else _GLANCE_S)
             writer.news.clear()
         self._mornings.keep_place(writer.place())

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from appliance.stream.hold import LEAST_S
 from appliance.stream.survey import Recording, plausible
 
 __all__ = ["load", "load_exact", "path"]
@@ -15,7 +16,6 @@ __all__ = ["load", "load_exact", "path"]
 Floats = npt.NDArray[np.float32]
 
 _NAME: Final = re.compile(r"factory-(\d{4,6})-(\d)\.npy")
-_LEAST_S: Final = 4.0
 _PIECE_FRAMES: Final = 1 << 15
 # What is made to fit another card lies in memory, a minute of stereo of it.
 _MOST_BYTES: Final = 12 << 20
@@ -57,7 +57,7 @@ def load_exact(file: Path, rate: int, channels: int) -> Recording | None:
         return None
     if not isinstance(sound, np.ndarray) or sound.dtype not in (np.float16, np.float32) or sound.ndim != 2:
         return None
-    if sound.shape[1] != channels or len(sound) < _LEAST_S * rate:
+    if sound.shape[1] != channels or len(sound) < LEAST_S * rate:
         return None
     starts = np.linspace(0, len(sound) - _PROBE_FRAMES, _PROBES).astype(int)
     good = sum(plausible(np.array(sound[at : at + _PROBE_FRAMES], dtype=np.float32)) for at in starts)

@@ -15,7 +15,7 @@ from appliance.stream.joins import in_phase, steady_gains
 from appliance.stream.places import Places
 from appliance.stream.survey import Recording, Survey, hush, plausible
 
-__all__ = ["LEAST_S", "Wander", "usable"]
+__all__ = ["LEAST_S", "Wander"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,28 +32,6 @@ _LOOK_SLICES: Final = 4
 _SLICES_PER_S: Final = 47.0
 # Places that cancel each other more than this are kept only where others are no better.
 _TRIES, _EASY_GAIN = 6, 1.1
-
-
-def usable(source: Recording, start: int, frames: int, rate: int) -> bool:
-    """Whether a recording holds enough to wander in: 4 s in a row that are finite, within full scale and audible.
-
-    Parameters
-    ----------
-    source, start, frames, rate
-        As for `Wander`; every frame is read.
-
-    Raises
-    ------
-    ValueError
-        If the source has another shape or type, or fewer frames than said.
-    """
-    survey = Survey(source, start, frames, rate)
-    if frames < LEAST_S * rate:
-        return False
-    for cell in range(survey.cells):
-        survey.check(cell)
-    # Up to two cells are lost where good frames begin and end.
-    return int(survey.runs().max()) >= LEAST_S * rate - 2 * survey.cell_frames
 
 
 @dataclass(frozen=True)

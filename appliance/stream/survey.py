@@ -120,12 +120,6 @@ class Survey:
             self._power[cell] = np.add.reduceat(power[: self._edges[-1]], self._edges[:-1])
         return good
 
-    def check(self, cell: int) -> bool:
-        """As `look`, but for the sound of it: faster."""
-        good = plausible(self.take(cell * self.cell_frames, self.cell_frames))
-        self._bad[cell] = not good
-        return good
-
     def reject(self, at: int) -> None:
         """Mark the cell around a frame as one that must not be heard."""
         cell = min(max(at // self.cell_frames, 0), self.cells - 1)
