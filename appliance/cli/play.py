@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from appliance.cli.process import tell
-from appliance.errors import SettingsError, UsageError
+from appliance.errors import CardError, SettingsError, UsageError
 from appliance.folders import runtime_folder, shown
 
 __all__ = ["play"]
@@ -67,12 +67,27 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> None:
         for device in devices
         if not device.strip() or not device.isprintable()
     ]
+    preferred: tuple[str, ...] = ()
     try:
-        read_settings(config)
+        preferred = read_settings(config).card.device
     except SettingsError as error:
         problems.insert(0, str(error))
+    problems += _unknown(devices or preferred)
     if problems:
         raise UsageError(" ".join(problems))
+
+
+def _unknown(names: tuple[str, ...]) -> list[str]:
+    """Say where none of the cards is there. Should they come later, the services wait for them; who types can see."""
+    if not names:
+        return []
+    from appliance.stream.card import find
+
+    try:
+        find(names)
+    except CardError as error:
+        return [str(error)]
+    return []
 
 
 def _command(name: str, options: list[str]) -> tuple[str, ...]:

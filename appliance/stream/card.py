@@ -16,7 +16,7 @@ from appliance.errors import CardError
 from appliance.stream.choice import Choice, Output, alsa_cards, choose
 from appliance.stream.fake_card import FakeCard
 
-__all__ = ["Card", "FakeCard", "open_card", "refresh"]
+__all__ = ["Card", "FakeCard", "find", "open_card", "refresh"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -154,7 +154,7 @@ def open_card(
     """
     sounddevice = _sounddevice()
     outputs, infos = _outputs(sounddevice)
-    cards = alsa_cards(cards_file.read_text(errors="replace")) if cards_file.exists() else {}
+    cards = _cards(cards_file)
     # A name is a sequence, too: of its letters, which nobody means.
     choice = choose(outputs, [names] if isinstance(names, str) else names, waited_s, cards)
     most, usual_rate = (int(infos[choice.index][key]) for key in ("max_output_channels", "default_samplerate"))
@@ -176,6 +176,19 @@ def open_card(
     ) from problems[0]
 
 
+def find(names: Sequence[str], cards_file: Path = Path("/proc/asound/cards")) -> None:
+    """See whether one of the names is there, without opening it; a machine without any card has nothing to compare.
+
+    Raises
+    ------
+    CardError
+        If PortAudio is not installed, or none of the names is there, or one means more than one card.
+    """
+    outputs, _ = _outputs(_sounddevice())
+    if outputs:
+        choose(outputs, names, 0.0, _cards(cards_file))
+
+
 def refresh() -> None:
     """Have PortAudio look anew for what is plugged in; it does so only when it starts. Close every card before.
 
@@ -193,6 +206,10 @@ def refresh() -> None:
             sounddevice._initialize()
     except sounddevice.PortAudioError as error:
         raise CardError(f"PortAudio does not start again ({_reason(error)}); check `aplay -l`.") from error
+
+
+def _cards(cards_file: Path) -> dict[str, int]:
+    return alsa_cards(cards_file.read_text(errors="replace")) if cards_file.exists() else {}
 
 
 def _sounddevice() -> ModuleType:

@@ -220,3 +220,23 @@ def test_it_is_heard_without_a_hole_and_ends_with_a_fade(sound_server, tmp_path:
     assert last - first > (SECONDS - 1) * RATE
     assert listening.longest_hole_s(heard[first + RATE : last - 2 * RATE], RATE) == 0.0
     assert np.abs(heard[last - 100 : last]).max() < 1e-3
+
+
+def test_a_card_that_nobody_knows_is_told_beside_all_the_rest(sound_server, tmp_path: Path) -> None:
+    config = tmp_path / "latent.toml"
+    config.write_text("[card]\nrate = 1\ndevice = 'USB'\n")
+    command = [sys.executable, "-c", "from appliance.cli.main import main; main()", "play"]
+    done = subprocess.run(
+        [*command, "--config", str(config), "--device", "defalt"],
+        env=sound_server.env | {"RUNTIME_DIRECTORY": str(tmp_path / "run")},
+        cwd=HOUSE,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "card.rate: must be at least" in done.stderr
+    assert "There is no sound card called 'defalt'; did you mean 'default'" in done.stderr
+    assert not (tmp_path / "run").exists()
