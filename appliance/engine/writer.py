@@ -192,7 +192,7 @@ class Writer:
             self._turn(_timbre(hands.mood), hands.moved_ns, hasten)
             return True
         now_ns = self._clock_ns()
-        refused = self._inlet.state == State.HOLDING and self._inlet.refusals != self._refusals
+        refused = self._inlet.state != State.PLAYING and self._inlet.refusals != self._refusals
         if refused and now_ns - self._healed_ns > _HEAL_EVERY_S * 1e9:
             self._refusals, self._healed_ns = self._inlet.refusals, now_ns
             self._turn(chain.mood, 0, hasten=False)
