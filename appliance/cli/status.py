@@ -1,0 +1,126 @@
+"""``latent status``."""
+
+import json
+from typing import Any
+
+import click
+
+from appliance.folders import runtime_folder
+from appliance.mood import QUANTITIES
+
+__all__ = ["status"]
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def status(as_json: bool) -> None:
+    """Show how things are: what plays, and how well. It only looks, and works without engine or player too.
+
+    \b
+    Keys of the JSON object; null is what cannot be known:
+      healthy, reason       whether both processes live, and why (not)
+      state                 what the player does, in words
+      device, rate, channels
+      reserve_s             seconds of sound ready, and
+      reserve_wanted_s      how many there should be
+      underruns             blocks of 512 frames that were silent for want of any
+      underrun_s            sound, and the same in seconds
+      holds, held_s         times and seconds that what was heard before went on,
+                            because nothing fresh came
+      rewinds               times that the near future was made again for a hand
+      refusals              blocks that were not fit to be heard
+      bad_samples           samples among them that were not finite
+      cards_lost            times that the sound card went away
+      knob_to_sound_ms      from the last move of a hand to its sound
+      loudness_lufs         of what is being sent; -120 is silence
+      volume                where the fader is to be, 0 to 1
+      made_frames           all that the engine has made, and
+      consumed_frames       all that the card has taken
+      piece, pattern, seed, model, boots, rung
+      mood                  from the engine; null while it does not answer
+      engine_health         so too: what it says of itself
+      uptime_s              seconds since the player began
+      engine, player        alive, pid, uptime_s, beat_age_s (seconds since the last
+                            sign of life); answers: whether the engine answered
+      memory_mb             of engine and player: PSS in MB without the ring
+      memory_with_ring_mb   the same with their shares of it
+      generation            which ring this is
+
+    Example: latent status --json
+    """
+    from appliance.service.status import status as look
+
+    report = look(runtime_folder())
+    click.echo(json.dumps(report, allow_nan=False) if as_json else _page(report))
+
+
+def _page(report: dict[str, Any]) -> str:
+    head = "All is well" if report["healthy"] else "Not well"
+    rows = "\n".join(f"{name:<15}{text}" for name, text in _rows(report))
+    return f"{head}: {report['reason']}.\n\n{rows}"
+
+
+def _rows(told: dict[str, Any]) -> list[tuple[str, str]]:
+    card = f"{told['rate']} Hz, {_of(told['channels'], 'channel')}"
+    volume = "" if told["volume"] is None else f", volume {told['volume']:g}"
+    since = "" if told["underrun_s"] is None else f", {told['underrun_s']:.1f} s in all"
+    held = "" if told["held_s"] is None else f", {_lasting(told['held_s'])} in all"
+    knob_ms = told["knob_to_sound_ms"]
+    return [
+        ("player", told["state"] or "unknown"),
+        ("sound card", card if told["device"] is None else f"{told['device']}, {card}"),
+        ("reserve", f"{_number(told['reserve_s'], '.1f')} s of {told['reserve_wanted_s']:g} s"),
+        ("loudness", f"{_number(told['loudness_lufs'], '.1f')} LUFS{volume}"),
+        ("knob to sound", "no knob was turned yet" if knob_ms is None else f"{knob_ms:.0f} ms, the last time"),
+        ("piece", f"{_number(told['piece'])}, pattern {told['pattern'] or 'unknown'}"),
+        ("seed", f"{_number(told['seed'])}, model {told['model'] or 'unknown'}"),
+        ("mood", _mood(told["mood"])),
+        ("silent blocks", _number(told["underruns"]) + since),
+        ("holds", _number(told["holds"]) + held),
+        ("rewinds", _number(told["rewinds"])),
+        ("refused", f"{_number(told['refusals'])} blocks, {_number(told['bad_samples'])} samples not finite"),
+        ("cards lost", _number(told["cards_lost"])),
+        ("engine", _process(told, "engine")),
+        ("player", _process(told, "player")),
+    ]
+
+
+def _mood(mood: dict[str, float | None] | None) -> str:
+    if mood is None:
+        return "unknown, the engine does not answer"
+    moved = [
+        f"{name} {_number(value, '.2g')}"
+        for name, value in mood.items()
+        if name not in QUANTITIES or value != QUANTITIES[name].rest
+    ]
+    return ", ".join(moved) or "at rest"
+
+
+def _process(told: dict[str, Any], who: str) -> str:
+    process, memory_mb = told[who], told["memory_mb"][who]
+    if not process["alive"]:
+        return "not alive"
+    parts = ["number unknown" if process["pid"] is None else f"process {process['pid']}"]
+    if process["uptime_s"] is not None:
+        parts.append(f"since {_lasting(process['uptime_s'])}")
+    if memory_mb is not None:
+        parts.append(f"{memory_mb:.0f} MB")
+    return ", ".join(parts)
+
+
+def _lasting(seconds: float) -> str:
+    if seconds < 60.0:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds / 60.0)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{_of(days, 'day')} {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _number(value: float | None, form: str = "d") -> str:
+    return "unknown" if value is None else format(value, form)
