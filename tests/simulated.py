@@ -109,15 +109,15 @@ class Room:
         count = self.word(Word.READ) - frame
         return take(self.ring.history, self.word(Word.HISTORY_END) - count, count)
 
-    def check_log(self, timeline: Timeline, *after_hold: int) -> int:
+    def check_log(self, timeline: Timeline, *but_for: int) -> int:
         """Assert that what was heard is what the log gives, bit for bit.
 
         Parameters
         ----------
         timeline : Timeline
             Another one than the engine's, so that nothing is at hand.
-        after_hold : int
-            Frames at which a hold was left into a new lane: how the lanes are faded below it is not looked at.
+        but_for : int
+            Frames from which on a lane's fade is not looked at: of the lane before the log knows nothing.
 
         Returns
         -------
@@ -129,7 +129,7 @@ class Room:
         first = log.turns[0].frame
         again = np.concatenate([*replayed(timeline, log), np.empty((0, timeline.channels), dtype=np.float32)])
         heard = self.heard(first)
-        for frame in after_hold:
+        for frame in but_for:
             fade = slice(frame - first, frame - first + round(LANE_FADE_S * timeline.rate))
             again[fade] = heard[fade]
         np.testing.assert_array_equal(heard, again)
