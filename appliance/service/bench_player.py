@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,15 +41,19 @@ def record_type(channels: int) -> np.dtype[np.void]:
 class Pace:
     """Sleeps as a card does: whatever happens between the blocks, they end when the clock says."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
         self._due_s = 0.0
 
     def __call__(self, seconds: float) -> None:
-        """Wait for the end of a block that follows the last one, or begins now if that is over."""
-        now_s = time.monotonic()
-        begin_s = self._due_s if now_s < self._due_s + seconds else now_s
-        self._due_s = begin_s + seconds
-        time.sleep(max(0.0, self._due_s - now_s))
+        """Wait for the end of a block that follows the last one, or begins now if that ended a block ago."""
+        now_s = self._clock()
+        begins_s = self._due_s if now_s < self._due_s + seconds else now_s
+        self._due_s = begins_s + seconds
+        self._sleep(max(0.0, self._due_s - now_s))
 
 
 class RecordingCard(FakeCard):
