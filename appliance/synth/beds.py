@@ -35,7 +35,7 @@ class Bed:
     Attributes
     ----------
     name : str
-    loop : (frames, channels) float32
+    loop : (frames, channels) float32 or float16
         Its end runs into its beginning. May be a memory map of a file.
     spectrum : (1233,) float32
         Its mean power per bin (see `codec`), by which similar beds are found.
@@ -44,7 +44,7 @@ class Bed:
     """
 
     name: str
-    loop: Floats
+    loop: npt.NDArray[np.floating]
     spectrum: Floats
     lufs: float
 
