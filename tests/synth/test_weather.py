@@ -49,7 +49,8 @@ def test_wide_above_and_mono_below(six):
 def test_loops_have_no_seam(six):
     for bed in six:
         for order in (1, 2, 3):
-            steps = np.abs(np.diff(np.concatenate([bed.loop, bed.loop[:4]], dtype=np.float32), order, axis=0)).max(axis=1)
+            around = np.concatenate([bed.loop, bed.loop[:4]], dtype=np.float32)
+            steps = np.abs(np.diff(around, order, axis=0)).max(axis=1)
             seam = steps[len(bed.loop) - order : len(bed.loop)].max()
             assert seam <= np.quantile(steps, 0.9999)
 
