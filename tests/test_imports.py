@@ -22,6 +22,20 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 ONE_DOOR = ("onnxruntime", "sounddevice", "gpiozero", "systemd")
 HEAVY = ("onnxruntime", "scipy", "matplotlib", "torch")
+TOO_HEAVY_FOR_THE_PLAYER = (*HEAVY, "pydantic", "rich", "soundfile")
+# The player as `latent player` runs it, for a moment and on a card that only pretends.
+PLAY = """
+import pathlib, tempfile, threading, time
+from appliance.cli.player import player
+from appliance.health.watchdog import Watchdog
+from appliance.service.player import Wish, run
+from appliance.stream.card import FakeCard
+stop = threading.Event()
+opened = lambda names, rate, channels, waited_s: FakeCard(rate, channels, lambda seconds: stop.set() or time.sleep(0.001))
+with tempfile.TemporaryDirectory() as folder:
+    run(Wish((), 48_000, 2, 2.0), pathlib.Path(folder), stop, print, Watchdog(), opened)
+assert stop.is_set()
+"""
 
 
 def imported(source: str) -> Iterator[str]:
@@ -114,9 +128,9 @@ def plant(folder: Path, files: dict[str, str]) -> Path:
     return package
 
 
-def heavy_modules_after(code: str) -> list[str]:
+def heavy_modules_after(code: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
     """Run code in a fresh Python and list which of the heavy modules it leaves loaded."""
-    code += f"\nimport sys\nprint('loaded', *sorted({set(HEAVY)!r} & sys.modules.keys()))"
+    code += f"\nimport sys\nprint('loaded', *sorted({set(heavy)!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1].split()[1:]
@@ -134,5 +148,10 @@ def test_the_command_line_starts_light(code: str) -> None:
     assert heavy_modules_after(code) == []
 
 
+def test_the_player_stays_light_while_it_plays() -> None:
+    assert heavy_modules_after(PLAY, TOO_HEAVY_FOR_THE_PLAYER) == []
+
+
 def test_a_heavy_module_would_be_seen() -> None:
     assert heavy_modules_after("import scipy") == ["scipy"]
+    assert "pydantic" in heavy_modules_after("import appliance.settings", TOO_HEAVY_FOR_THE_PLAYER)

@@ -1,0 +1,259 @@
+"""The engine's process from within: rings that come and go, its control socket, its ladder."""
+
+import dataclasses
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from appliance.api.client import ask
+from appliance.engine.log import read
+from appliance.errors import ApiError, ModelError, RingError, UsageError
+from appliance.health.watchdog import Watchdog
+from appliance.mood import Mood
+from appliance.service import engine as engine_module
+from appliance.service.engine import run
+from appliance.service.ladder import Ladder
+from appliance.settings import MusicSettings, Settings
+from appliance.stream.layout import BLOCK_FRAMES, Word
+from appliance.stream.ring import Ring, create
+from appliance.stream.state import State
+
+RESERVE_S = 4.0
+SETTINGS = Settings(music=MusicSettings(seed=7, beds="none", each_morning="same"), mood={"pitch": 0.5})
+
+
+class Supervisor:
+    """The other end of a watchdog."""
+
+    orphaned = False
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def send(self, word: str) -> None:
+        self.words.append(word)
+
+
+class Engine:
+    """An engine in a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = SETTINGS
+        self.supervisor = Supervisor()
+        self.stop = threading.Event()
+        self.said: list[str] = []
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            run(self.settings, self.folder, self.stop, self.said.append, Watchdog(self.supervisor))
+        except BaseException as error:
+            self.error = error
+
+    def start(self) -> "Engine":
+        self.thread.start()
+        return self
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(20.0)
+        assert not self.thread.is_alive()
+
+
+def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
+    return found
+
+
+def full(ring: Ring) -> bool:
+    lane = ring.words[Word.PLAYING] & 1
+    return bool(ring.words[Word.END_0 + lane] - ring.words[Word.READ] > (RESERVE_S - 1.0) * ring.rate)
+
+
+def play(ring: Ring, seconds: float) -> None:
+    """Be a player that takes turns as they come."""
+    for _ in range(round(seconds * ring.rate / BLOCK_FRAMES)):
+        ring.words[Word.STATE] = State.PLAYING
+        switch = ring.words[Word.SWITCH]
+        if switch >> 49 != ring.words[Word.TAKEN]:
+            ring.words[Word.TAKEN_FRAME] = switch % (1 << 48)
+            ring.words[Word.PLAYING] = switch >> 48 & 1
+            ring.words[Word.TAKEN] = switch >> 49
+        ring.words[Word.READ] += BLOCK_FRAMES
+        time.sleep(0.0005)
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    for name in ("STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+        monkeypatch.delenv(f"{name}_DIRECTORY", raising=False)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    engine = Engine(folder)
+    yield engine
+    if engine.thread.ident is not None:
+        engine.end()
+
+
+@pytest.fixture
+def ring(engine: Engine) -> Ring:
+    return create(engine.folder, 48_000, 2, RESERVE_S)
+
+
+def test_it_fills_the_ring_and_says_that_it_is_well(engine: Engine, ring: Ring) -> None:
+    engine.start()
+    until(lambda: full(ring))
+    until(lambda: "WATCHDOG=1" in engine.supervisor.words)
+    assert engine.supervisor.words.index("READY=1") < engine.supervisor.words.index("WATCHDOG=1")
+    assert np.abs(ring.lanes[0, : 3 * ring.rate]).max() > 0.05
+    facts = json.loads(ring.facts.read() or b"")
+    assert facts == {"seed": facts["seed"], "model": "default", "boots": 1, "rung": 0}
+    engine.end()
+    assert engine.error is None
+    assert engine.supervisor.words[-1] == "STOPPING=1"
+
+
+def test_it_waits_for_a_player(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "_PATIENCE_S", 0.05)
+    engine.start()
+    until(lambda: engine.said)
+    assert "waits for the player" in engine.said[0]
+    ring = create(engine.folder, 48_000, 2, RESERVE_S)
+    until(lambda: full(ring))
+
+
+def test_hands_reach_it(engine: Engine, ring: Ring) -> None:
+    engine.start()
+    until(lambda: full(ring))
+    answer = ask(engine.folder, {"do": "mood", "set": {"pitch": -0.25, "volume": 0.5}})
+    assert answer["mood"] == dataclasses.asdict(Mood(pitch=-0.25, volume=0.5))
+    until(lambda: ring.words[Word.REWINDS] == 1)
+    play(ring, 0.5)
+    status = ask(engine.folder, {"do": "status"})["status"]
+    assert status["mood"]["pitch"] == -0.25
+    assert (status["piece"], set(status["pattern"])) == (0, set("ABCDE"))
+    assert status["uptime_s"] > 0.0
+    ask(engine.folder, {"do": "next"})
+    until(lambda: ring.words[Word.REWINDS] == 2)
+    play(ring, 0.5)
+    log = read(ask(engine.folder, {"do": "log"})["log"].encode(), "the log")
+    assert [turn.mood.pitch for turn in log.turns][-2:] == [-0.25, -0.25]
+    assert log.turns[-1].cursor.next is not None
+    with pytest.raises(UsageError, match="pich"):
+        ask(engine.folder, {"do": "mood", "set": {"pich": 1.0}})
+
+
+def test_another_engine_is_refused(engine: Engine, ring: Ring) -> None:
+    engine.start()
+    until(lambda: full(ring))
+    epoch = ring.words[Word.EPOCH]
+    with pytest.raises(RingError, match="Another engine runs already"):
+        run(SETTINGS, engine.folder, threading.Event(), engine.said.append, Watchdog())
+    assert ring.words[Word.EPOCH] == epoch
+
+
+def test_it_follows_the_player_to_a_ring_of_another_rate_with_the_same_piece(engine: Engine, ring: Ring) -> None:
+    engine.start()
+    until(lambda: full(ring))
+    ask(engine.folder, {"do": "mood", "set": {"pitch": -1.0}})
+    until(lambda: ring.words[Word.REWINDS] == 1)
+    play(ring, 0.5)
+    before = ask(engine.folder, {"do": "log"})["log"]
+    other = create(engine.folder, 44_100, 1, RESERVE_S)
+    until(lambda: full(other))
+    assert np.abs(other.lanes[0, : 3 * other.rate]).max() > 0.05
+    status = ask(engine.folder, {"do": "status"})["status"]
+    assert status["mood"]["pitch"] == -1.0
+    after = read(ask(engine.folder, {"do": "log"})["log"].encode(), "the log")
+    piece = read(before.encode(), "the log").turns[-1].cursor.now.piece
+    assert after.turns[0].cursor.now.piece == piece
+    assert json.loads(other.facts.read() or b"")["seed"] == json.loads(ring.facts.read() or b"")["seed"]
+
+
+def test_another_life_goes_on_where_the_first_one_was(engine: Engine, ring: Ring) -> None:
+    engine.start()
+    until(lambda: full(ring))
+    engine.end()
+    made = ring.words[Word.END_0]
+    again = Engine(engine.folder).start()
+    until(lambda: again.supervisor.words)
+    play(ring, 2.0)
+    until(lambda: ring.words[Word.END_0] > made)
+    again.end()
+    assert ring.words[Word.REWINDS] == 0
+
+
+def test_it_stops_soon(engine: Engine, ring: Ring) -> None:
+    engine.start()
+    until(lambda: full(ring))
+    engine.stop.set()
+    engine.thread.join(5.0)
+    assert not engine.thread.is_alive()
+    assert not (engine.folder / "control").exists()
+
+
+# --- the ladder
+
+
+def crash(folder: Path, lives: int) -> None:
+    """Leave what so many lives that crashed would."""
+    for _ in range(lives):
+        Ladder(folder).climb()
+
+
+def test_after_crashes_no_hands_are_taken(engine: Engine, ring: Ring) -> None:
+    crash(engine.folder, 3)
+    engine.start()
+    until(lambda: full(ring))
+    until(lambda: "READY=1" in engine.supervisor.words)
+    assert any("without controls" in each for each in engine.said)
+    assert ask(engine.folder, {"do": "mood"})["mood"]["pitch"] == 0.5
+    with pytest.raises(UsageError, match="takes no controls"):
+        ask(engine.folder, {"do": "mood", "set": {"pitch": 0.0}})
+    assert json.loads(ring.facts.read() or b"")["rung"] == 1
+
+
+def test_after_more_crashes_the_shipped_model_plays(engine: Engine, ring: Ring) -> None:
+    crash(engine.folder, 6)
+    engine.settings = Settings(music=MusicSettings(model="/nowhere/of-my-own.latent", beds="none"))
+    engine.start()
+    until(lambda: full(ring))
+    facts = json.loads(ring.facts.read() or b"")
+    assert (facts["rung"], facts["model"]) == (2, "default")
+
+
+def test_a_model_that_is_not_there_ends_an_engine_that_has_not_crashed_so_often(engine: Engine, ring: Ring) -> None:
+    engine.settings = Settings(music=MusicSettings(model="/nowhere/of-my-own.latent", beds="none"))
+    engine.start()
+    engine.thread.join(20.0)
+    assert isinstance(engine.error, ModelError)
+    assert ring.words[Word.MADE] == 0
+
+
+def test_after_still_more_crashes_there_is_no_socket(engine: Engine, ring: Ring) -> None:
+    crash(engine.folder, 9)
+    engine.start()
+    until(lambda: full(ring))
+    until(lambda: "READY=1" in engine.supervisor.words)
+    with pytest.raises(ApiError, match="No engine is running"):
+        ask(engine.folder, {"do": "status"})
+    assert json.loads(ring.facts.read() or b"")["rung"] == 3
+
+
+def test_a_socket_that_cannot_be_made_does_not_keep_it_from_playing(engine: Engine, ring: Ring) -> None:
+    (engine.folder / "control").mkdir()
+    engine.start()
+    until(lambda: full(ring))
+    assert any("no socket; move it away" in each for each in engine.said)
