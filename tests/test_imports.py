@@ -25,13 +25,13 @@ HEAVY = ("onnxruntime", "scipy", "matplotlib", "torch")
 TOO_HEAVY_FOR_THE_PLAYER = (*HEAVY, "pydantic", "rich", "soundfile")
 # The player as `latent player` runs it, for a moment and on a card that only pretends.
 PLAY = """
-import pathlib, tempfile, threading, time
+import pathlib, tempfile, threading
 from appliance.cli.player import player
 from appliance.health.watchdog import Watchdog
 from appliance.service.player import Wish, run
 from appliance.stream.card import FakeCard
 stop = threading.Event()
-opened = lambda names, rate, channels, waited_s: FakeCard(rate, channels, lambda seconds: stop.set() or time.sleep(0.001))
+opened = lambda names, rate, channels, waited_s: FakeCard(rate, channels, lambda seconds: stop.set())
 with tempfile.TemporaryDirectory() as folder:
     run(Wish((), 48_000, 2, 2.0), pathlib.Path(folder), stop, print, Watchdog(), opened)
 assert stop.is_set()
