@@ -261,7 +261,7 @@ def _digest(beds: Iterable[Bed]) -> str:
     """
     digest = hashlib.sha256()
     for bed in beds:
-        digest.update(repr((bed.loop.shape, bed.lufs)).encode())
+        digest.update(repr((bed.loop.shape, bed.lufs, bed.scale)).encode())
         digest.update(bed.spectrum.tobytes())
         for start in range(0, len(bed.loop), 128 * _BLOCK_FRAMES):
             digest.update(np.ascontiguousarray(bed.loop[start : start + _BLOCK_FRAMES]).tobytes())

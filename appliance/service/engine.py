@@ -1,5 +1,6 @@
 """The engine's process: ring, timeline and writer, and the socket by which hands reach it."""
 
+import ctypes
 import dataclasses
 import json
 import os
@@ -130,6 +131,7 @@ class _Engine:
                 trouble = ensure(timeline, cache_folder() / "factory")
                 if trouble:
                     self._say(trouble)
+                _give_back_memory()
             writer.news.wait(_TURNING_S if writer.turning else _GLANCE_S)
             writer.news.clear()
         self._mornings.keep_place(writer.place())
@@ -158,6 +160,7 @@ class _Engine:
             model = music.model if self._rung.own_model else None
             timeline = build_timeline(model, ring.rate, ring.channels, music.beds, self._settings.sound, self._say)
             self._timeline = timeline
+            _give_back_memory()
         return timeline
 
     def _beginning(self) -> Saved:
@@ -236,3 +239,11 @@ class _Engine:
         """Give the log of what was heard since this engine began."""
         assert self._writer is not None
         return self._writer.log_until_now()
+
+
+def _give_back_memory() -> None:
+    """Let the system have what was needed only while something large was made."""
+    # The C library keeps it otherwise; one that is not GNU's has no such call, and no such habit.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -9,6 +9,7 @@ import math
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,18 +36,20 @@ class Bed:
     Attributes
     ----------
     name : str
-    loop : (frames, channels) float32 or float16
-        Its end runs into its beginning. May be a memory map of a file.
+    loop : (frames, channels) float32 or int16
+        Times ``scale`` it is the sound. Its end runs into its beginning. May be a memory map of a file.
     spectrum : (1233,) float32
         Its mean power per bin (see `codec`), by which similar beds are found.
     lufs : float
         Integrated loudness.
+    scale : float
     """
 
     name: str
-    loop: npt.NDArray[np.floating]
+    loop: npt.NDArray[Any]
     spectrum: Floats
     lufs: float
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,7 @@ class Beds:
         piece = loop[place : place + self.hop_frames]
         if len(piece) < self.hop_frames:
             piece = np.concatenate([piece, loop[: self.hop_frames - len(piece)]])
+        level = level * self.all[bed].scale
         ends = np.stack([level[:-1], np.diff(level)], axis=1).astype(np.float32)
         gains = ends @ self._lines
         gains *= piece.reshape(gains.shape)

@@ -27,6 +27,7 @@ _GRID_PER_OCTAVE = 9
 _MONO_BELOW_HZ = 130.0
 _WIDE_ABOVE_HZ = 300.0
 _SHARED_TREBLE = 0.25
+_INT16 = 32_767.0
 
 Picture = npt.NDArray[np.floating]
 
@@ -45,7 +46,7 @@ def weather(rate: int, channels: int, rng: np.random.Generator) -> tuple[Bed, ..
     Returns
     -------
     tuple of Bed
-        Each at -36 LUFS, its loop (frames, channels) float16.
+        Each at -36 LUFS, its loop (frames, channels) int16.
     """
     recipes: tuple[tuple[str, float, Callable[[_Canvas], Floats]], ...] = (
         ("wind over a hill", 18.0, _wind_over_a_hill),
@@ -63,8 +64,10 @@ def _bed(name: str, loop: Floats, rate: int) -> Bed:
     clip = min(2 * rate, len(loop))
     starts = np.linspace(0, len(loop) - clip, 3).astype(int)
     spectra = [power(analyse(loop[start : start + clip], rate)) for start in starts]
-    # Half the memory; what rounding adds lies more than 70 dB below.
-    return Bed(name, loop.astype(np.float16), from_power(np.mean(spectra, axis=0)), WEATHER_LUFS)
+    # Half the memory, and quicker to read than float16; what rounding adds lies some 80 dB below.
+    scale = float(np.abs(loop).max()) / _INT16
+    whole = np.rint(loop / np.float32(scale)).astype(np.int16)
+    return Bed(name, whole, from_power(np.mean(spectra, axis=0)), WEATHER_LUFS, scale)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The built-in weather: level, width, no seam, no click, no pulse, nothing harsh, and the same every time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyloudnorm
 import pytest
@@ -12,17 +14,23 @@ RATE = 48_000
 
 
 @pytest.fixture(scope="module")
-def six():
+def kept():
     return weather(RATE, 2, np.random.default_rng(0x5EA))
 
 
-def test_six_beds_in_little_memory(six):
-    assert len({bed.name for bed in six}) == 6
-    assert sum(bed.loop.nbytes for bed in six) <= 20_000_000
-    for bed in six:
-        assert bed.loop.dtype == np.float16
+@pytest.fixture(scope="module")
+def six(kept):
+    """As they sound."""
+    return [replace(bed, loop=bed.loop * np.float32(bed.scale), scale=1.0) for bed in kept]
+
+
+def test_six_beds_in_little_memory(kept):
+    assert len({bed.name for bed in kept}) == 6
+    assert sum(bed.loop.nbytes for bed in kept) <= 20_000_000
+    for bed in kept:
+        assert bed.loop.dtype == np.int16
+        assert np.abs(bed.loop).max() == 32_767
         assert bed.loop.flags.c_contiguous
-        assert np.isfinite(bed.loop).all()
         assert bed.spectrum.shape == (1233,)
 
 
