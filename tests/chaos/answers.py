@@ -1,8 +1,8 @@
 """How long a hand waits until the room answers, from the recording: against the same seed, unturned.
 
-The unturned sound is rendered; the recording equals it bit for bit up to the turn, so no fluctuation is mistaken for an
-answer. The request's time is laid beside the tape by the earliest arrival of any of its pieces: the figure is too large
-by what the monitor needs to deliver, 20 ms at most, and the window that shows the change adds up to 43 ms.
+The unturned sound is rendered; the recording equals it up to the turn but for rounding, so no fluctuation is mistaken
+for an answer. The request's time is laid beside the tape by the earliest arrival of any of its pieces: the figure is
+too large by what the monitor needs to deliver, 20 ms at most, and by up to the 43 ms of the spectrum that shows it.
 """
 
 import tempfile
@@ -21,6 +21,7 @@ __all__ = ["ANSWERS", "Answer", "answer_row"]
 _BAR_S = 0.3
 _SETTLE_S = 4.0
 _COMPARED_S = 2.0
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def answer_row(answer: Answer) -> dict[str, Any]:
     calm = reference(60.0)
     at = match(turned[: RATE * 3 // 4], calm)
     unturned = calm[at : at + len(turned)]
-    same = bool(np.array_equal(turned[: RATE * 3 // 4], unturned[: RATE * 3 // 4]))
+    same = bool(np.abs(turned - unturned)[: RATE * 3 // 4].max() < _ROUNDING)
     frame = band_change_frame(turned, unturned)
     heard_s = float("inf") if frame is None else (frame - RATE) / RATE
     problems = [] if same else ["before the turn the recording is not the undisturbed one"]

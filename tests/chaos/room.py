@@ -27,7 +27,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from sound_server import SoundServer
 
-__all__ = ["SETTINGS", "Room", "Tape", "faketime_library"]
+__all__ = ["SETTINGS", "Room", "Tape"]
 
 SETTINGS = """
 [music]
@@ -249,11 +249,6 @@ class Room:
     def forget_crashes(self) -> None:
         """Let the engine's ladder begin anew, so that it takes controls again."""
         (self.folder / "starts").unlink(missing_ok=True)
-
-
-def faketime_library() -> str:
-    """The library that pretends another wall clock; empty where it is not installed."""
-    return next(map(str, Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), "")
 
 
 def _read(path: Path) -> str:

@@ -1,40 +1,37 @@
 """A hostile writer: scribbles on a ring that is being played."""
 
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
+from harm import Outcome
+from room import Room
 
 from appliance.stream.layout import Shape
 from appliance.stream.ring import Ring
 
-if TYPE_CHECKING:
-    from room import Room
-    from scenarios import Outcome
-
 __all__ = ["everything", "for_a_while", "header", "once_nan", "once_noise"]
 
 
-def once_nan(room: "Room", short: bool, outcome: "Outcome") -> None:
+def once_nan(room: Room, short: bool, outcome: Outcome) -> None:
     _ring(room).lanes[:] = np.nan
     time.sleep(2.0)
 
 
-def once_noise(room: "Room", short: bool, outcome: "Outcome") -> None:
+def once_noise(room: Room, short: bool, outcome: Outcome) -> None:
     ring = _ring(room)
     ring.lanes[:] = _noise(ring.lanes.shape)
     time.sleep(2.0)
 
 
-def for_a_while(room: "Room", short: bool, outcome: "Outcome") -> None:
+def for_a_while(room: Room, short: bool, outcome: Outcome) -> None:
     _scribble(room, short, history=False)
 
 
-def everything(room: "Room", short: bool, outcome: "Outcome") -> None:
+def everything(room: Room, short: bool, outcome: Outcome) -> None:
     _scribble(room, short, history=True)
 
 
-def header(room: "Room", short: bool, outcome: "Outcome") -> None:
+def header(room: Room, short: bool, outcome: Outcome) -> None:
     """First the words of engine and player, then what never changes."""
     ring = _ring(room)
     chance = np.random.default_rng(4)
@@ -51,7 +48,7 @@ def header(room: "Room", short: bool, outcome: "Outcome") -> None:
     outcome.need(_ring(room).intact(), "nobody made the ring anew")
 
 
-def _scribble(room: "Room", short: bool, history: bool) -> None:
+def _scribble(room: Room, short: bool, history: bool) -> None:
     ring = _ring(room)
     fills = [np.nan, _noise(ring.lanes.shape[1:]), np.inf, 0.0, 1.0]
     until_s = time.monotonic() + (2.0 if short else 5.0)
@@ -65,7 +62,7 @@ def _scribble(room: "Room", short: bool, history: bool) -> None:
         time.sleep(0.05)
 
 
-def _ring(room: "Room") -> Ring:
+def _ring(room: Room) -> Ring:
     ring = room.ring(writable=True)
     assert ring is not None, "there is no ring"
     return ring
