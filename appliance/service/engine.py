@@ -37,6 +37,7 @@ Say = Callable[[str], None]
 _GLANCE_S: Final = 0.02
 _TURNING_S: Final = 0.004
 _PATIENCE_S: Final = 3.0
+_TIDY_EVERY_S: Final = 10.0
 _RUNGS: Final = (
     "",
     "After several crashes the engine starts without controls.",
@@ -88,6 +89,8 @@ class _Engine:
         self._morning: Morning | None = None
         self._place: Saved | None = None
         self._piece = -1
+        self._factory_for: Timeline | None = None
+        self._tidied_s = 0.0
 
     def attach(self) -> bool:
         """Wait for a ring and begin to fill it, or go on where it was left; False when told to stop."""
@@ -105,10 +108,8 @@ class _Engine:
 
     def fill(self, watchdog: Watchdog, ladder: Ladder) -> None:
         """Fill the ring until told to stop, or until there is another."""
-        writer, timeline = self._writer, self._timeline
+        writer, ready = self._writer, False
         assert writer is not None
-        assert timeline is not None
-        ready = ensured = False
         while not self._stopped():
             try:
                 did = writer.turn()
@@ -126,12 +127,8 @@ class _Engine:
             if did:
                 self._note_piece(writer)
                 continue
-            if not ensured and writer.seen.reserve_full:
-                ensured = True
-                trouble = ensure(timeline, cache_folder() / "factory")
-                if trouble:
-                    self._say(trouble)
-                _give_back_memory()
+            if writer.seen.reserve_full:
+                self._idle()
             writer.news.wait(_TURNING_S if writer.turning else _GLANCE_S)
             writer.news.clear()
         self._mornings.keep_place(writer.place())
@@ -160,7 +157,6 @@ class _Engine:
             model = music.model if self._rung.own_model else None
             timeline = build_timeline(model, ring.rate, ring.channels, music.beds, self._settings.sound, self._say)
             self._timeline = timeline
-            _give_back_memory()
         return timeline
 
     def _beginning(self) -> Saved:
@@ -187,6 +183,18 @@ class _Engine:
         if place.cursor.now.piece.number != self._piece:
             self._piece = place.cursor.now.piece.number
             self._mornings.keep_place(place)
+
+    def _idle(self) -> None:
+        """Do what can wait until there is nothing else to do."""
+        if self._factory_for is not self._timeline and self._timeline is not None:
+            self._factory_for = self._timeline
+            trouble = ensure(self._timeline, cache_folder() / "factory")
+            if trouble:
+                self._say(trouble)
+        now_s = time.monotonic()
+        if now_s - self._tidied_s > _TIDY_EVERY_S:
+            self._tidied_s = now_s
+            _give_back_memory()
 
     def _listen(self) -> None:
         try:
