@@ -234,6 +234,7 @@ class _Engine:
             "mood": dataclasses.asdict(writer.mood),
             "piece": piece.number,
             "pattern": piece.pattern,
+            "healthy": verdict.healthy,
             "health": verdict.reason,
             "uptime_s": time.monotonic() - self._began_s,
         }

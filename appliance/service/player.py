@@ -106,7 +106,7 @@ class _Player:
         self._ring: Ring | None = None
         self._card: Card | None = None
         self._absent_since = time.monotonic()
-        self._lost = False
+        self._start_ns = time.monotonic_ns()
         self._hang = _Hang(say)
         self._health = _Health(watchdog)
 
@@ -210,6 +210,8 @@ class _Player:
     def _state(self, state: State) -> None:
         if self._ring is not None:
             self._ring.words[Word.STATE] = state
+            self._ring.words[Word.PLAYER_PID] = os.getpid()
+            self._ring.words[Word.PLAYER_START_NS] = self._start_ns
             self._ring.words[Word.PLAYER_BEAT_NS] = time.monotonic_ns()
 
     def _tell(self, sentence: str) -> None:
