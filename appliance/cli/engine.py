@@ -1,6 +1,5 @@
 """``latent engine``."""
 
-import os
 import signal
 import threading
 from pathlib import Path
@@ -25,8 +24,6 @@ def engine(config: Path | None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from appliance.cli.process import name_process, tell
     from appliance.health.watchdog import watchdog_from_environment

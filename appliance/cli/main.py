@@ -27,6 +27,8 @@ _COMMANDS = {
     "player": ("appliance.cli.player", "player", "Play what the engine makes."),
     "studio": ("appliance.cli.studio", "studio", "Make a model: render a corpus, train, export."),
 }
+# Training takes all there are.
+_MANY_THREADS = ("studio",)
 
 
 class _LazyGroup(click.Group):
@@ -36,6 +38,10 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
+        if cmd_name not in _MANY_THREADS:
+            # What the libraries under numpy share out among threads is rounded otherwise, and one core is enough.
+            for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+                os.environ[variable] = "1"
         module, attribute, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command

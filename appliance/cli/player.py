@@ -52,8 +52,6 @@ def _become_light(config: Path | None, devices: tuple[str, ...]) -> None:
 
 
 def _play(wish: dict[str, object]) -> int:
-    # One core is the player's share, and less memory so: the libraries under numpy would have a thread for each.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

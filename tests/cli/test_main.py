@@ -1,11 +1,13 @@
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from appliance.cli.main import main
+from appliance.cli.main import cli, main
 
 
 def test_without_arguments_it_says_what_there_is(latent):
@@ -64,3 +66,13 @@ def test_a_model_is_exported_as_a_latent_file_or_not_at_all(latent):
     outcome = latent("studio", "export", "studio-work/corpus.npz")
     assert outcome.code == 2
     assert outcome.err == "latent: studio-work/corpus.npz must end in .latent, as in corpus.latent.\n"
+
+
+@pytest.mark.parametrize(("command", "threads"), [("render", "1"), ("engine", "1"), ("studio", "8")])
+def test_sound_is_made_by_one_thread_so_that_it_is_the_same_everywhere(
+    monkeypatch: pytest.MonkeyPatch, command: str, threads: str
+) -> None:
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.setenv(variable, "8")
+    assert cli.get_command(click.Context(cli), command) is not None
+    assert os.environ["OMP_NUM_THREADS"] == os.environ["OPENBLAS_NUM_THREADS"] == threads
