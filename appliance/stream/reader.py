@@ -161,7 +161,9 @@ class Reader:
         """Go into the hold: while fresh sound lasts, or before this block is over."""
         if not self._crossfade.leaving:
             self._words[Word.HOLDS] += 1
-            self._keeper.begin()
+            # On the way back the last hold is heard still, and goes on.
+            if self._crossfade.fresh:
+                self._keeper.begin()
         if seconds:
             self._crossfade.leave(seconds)
         else:
