@@ -81,6 +81,13 @@ class Room:
         """Let nobody fill the ring."""
         self.writer = None
 
+    def replug(self) -> None:
+        """Open a card anew after it was lost, as the player does."""
+        self.card.close()
+        self.card.come_back()
+        self.card.start()
+        self.reader = Reader(self.ring, self.card, None, self.clock)
+
     def work(self, most: int = 40) -> None:
         """Let the engine do what there is to do."""
         while self.writer is not None and most and self.writer.turn():

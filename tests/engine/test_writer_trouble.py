@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from listening import clicks
 from simulated import Room
 
 from appliance.engine.cursor import Cursor
@@ -96,6 +97,22 @@ def test_what_the_player_refuses_is_made_again(room: Room, fresh_timeline: Timel
     assert np.square(after[-BLOCK_FRAMES * 40 :]).mean() > 0.05 * np.square(sound).mean()
     room.check_log(fresh_timeline, room.word(Word.TAKEN_FRAME))
     assert engine_verdict(writer.seen).healthy
+
+
+def test_a_return_that_is_broken_off_goes_on_with_the_same_hold(room: Room) -> None:
+    room.engine()
+    room.play(12.0)
+    room.kill()
+    room.play(8.0)
+    room.engine()
+    while room.word(Word.STATE) != State.PLAYING:
+        room.play(0.011)
+    lane = room.word(Word.PLAYING)
+    begin = (room.word(Word.READ) + 5_000) % room.ring.shape.lane_frames
+    room.ring.lanes[lane, begin : begin + 2_000] = np.nan
+    sound = room.play(3.0)
+    assert room.word(Word.HOLDS) == 2
+    assert clicks(sound, room.timeline.rate) == 0.0
 
 
 def test_a_model_that_gives_no_sound_is_not_published(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
