@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import RATE, band_change_frame, match
-from reference import reference
-from room import SETTINGS, Room
+from chaos.measure import RATE, band_change_frame, match
+from chaos.reference import reference
+from chaos.room import SETTINGS, Room
 
 __all__ = ["ANSWERS", "Answer", "answer_row"]
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harm import Outcome, replace, turn, wait_for
-from room import Room
+from chaos.harm import Outcome, replace, turn, wait_for
+from chaos.room import Room
 
 __all__ = [
     "engine_at_last",
@@ -27,13 +27,13 @@ __all__ = [
 
 def engine_killed(room: Room, short: bool, outcome: Outcome) -> None:
     rng = random.Random(1)
-    kills, last, turned = 5 if short else 20, 0, 0
+    kills, last, turned = 3 if short else 20, 0, 0
     for number in range(kills):
         last = _await_engine(room, last, outcome)
         time.sleep(rng.uniform(0.2, 1.5))
         if number % 3 == 2:
             # Killed while it answers a hand.
-            turned += turn_somehow(room, rng.uniform(-1.0, 1.0))
+            turned += _turn_somehow(room, rng.uniform(-1.0, 1.0))
             time.sleep(rng.uniform(0.0, 0.12))
         room.forget_crashes()
         room.signal("engine", signal.SIGKILL)
@@ -48,7 +48,7 @@ def engine_climbs(room: Room, short: bool, outcome: Outcome) -> None:
         outcome.need(wait_for(lambda: room.filling, 20.0), "an engine did not begin to fill")
         room.signal("engine", signal.SIGKILL)
     _await_engine(room, last, outcome)
-    wait_for(lambda: room.filling, 20.0)
+    wait_for(lambda: room.rung() == 3, 20.0)
     outcome.notes.append(f"9 kills lead to rung {room.rung()}")
     outcome.need(room.rung() == 3, f"after 9 crashes the engine stands on rung {room.rung()}, not on 3")
 
@@ -63,7 +63,7 @@ def engine_stopped(room: Room, short: bool, outcome: Outcome) -> None:
 def engines_stopped(room: Room, short: bool, outcome: Outcome) -> None:
     """Stop every engine there is, so that the reserve runs out however long it is."""
     seen = set()
-    until_s = time.monotonic() + (8.0 if short else 60.0)
+    until_s = time.monotonic() + (5.0 if short else 60.0)
     while time.monotonic() < until_s:
         pid = room.pid("engine")
         if pid not in seen and room.signal("engine", signal.SIGSTOP):
@@ -77,7 +77,7 @@ def engines_stopped(room: Room, short: bool, outcome: Outcome) -> None:
 def engine_locked_out(room: Room, short: bool, outcome: Outcome) -> None:
     """Hold what every engine needs, so that none can start, on whichever rung."""
     with _locked_out(room):
-        time.sleep(10.0 if short else 120.0)
+        time.sleep(6.0 if short else 120.0)
         outcome.need(room.counts()["held"] > 0, "the hold was never heard")
         crashes = room.said().count("The engine ended")
     outcome.notes.append(f"{crashes} starts failed")

@@ -3,8 +3,8 @@
 import random
 import time
 
-from harm import Outcome, turn
-from room import Room
+from chaos.harm import Outcome, turn
+from chaos.room import Room
 
 __all__ = ["mood_moves"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from room import Room
+from chaos.room import Room
 
 from appliance.errors import LatentError
 

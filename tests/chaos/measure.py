@@ -12,15 +12,17 @@ import numpy.typing as npt
 __all__ = [
     "CEILING_DB",
     "RATE",
+    "Hole",
     "Natural",
     "band_change_frame",
     "click_ratio",
     "largest_step",
-    "longest_hole_s",
+    "longest_hole",
     "loudness_lufs",
     "match",
     "natural",
     "peak_db",
+    "rise_db",
 ]
 
 Audio = npt.NDArray[np.float32]
@@ -75,7 +77,15 @@ def natural(audio: Audio) -> Natural:
     )
 
 
-def longest_hole_s(audio: Audio, level: float) -> tuple[float, int]:
+@dataclass(frozen=True)
+class Hole:
+    """A run of frames without sound: where it begins, and how long it is."""
+
+    frame: int
+    seconds: float
+
+
+def longest_hole(audio: Audio, level: float) -> Hole:
     """Find the longest run of samples in which every channel is 45 dB below what music is on average.
 
     Music crosses zero, too, but not in two channels at once and for a thousandth of a second.
@@ -84,19 +94,21 @@ def longest_hole_s(audio: Audio, level: float) -> tuple[float, int]:
     ----------
     level : float
         RMS of a sample of undisturbed music.
-
-    Returns
-    -------
-    float, int
-        Its length in seconds and the frame it begins with.
     """
     quiet = np.abs(audio).max(axis=1) < level * 10.0 ** (-_HOLE_BELOW_DB / 20.0)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], quiet, [False]]).astype(np.int8)))
     if not len(edges):
-        return 0.0, 0
+        return Hole(0, 0.0)
     lengths = edges[1::2] - edges[::2]
     longest = int(lengths.argmax())
-    return float(lengths[longest]) / RATE, int(edges[2 * longest])
+    return Hole(int(edges[2 * longest]), float(lengths[longest]) / RATE)
+
+
+def rise_db(audio: Audio, hole: Hole, level: float) -> float:
+    """Tell how loud the first 50 ms after a hole are against music on average; what is faded in is soft at first."""
+    begin = hole.frame + round(hole.seconds * RATE)
+    first = audio[begin : begin + RATE // 20].astype(np.float64)
+    return 20.0 * float(np.log10(max(np.sqrt(np.mean(first**2)), 1e-9) / level))
 
 
 def largest_step(audio: Audio) -> float:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measure import RATE, Audio
+from chaos.measure import RATE, Audio
 
 from appliance.engine.timeline import Timeline
 from appliance.mood import Mood

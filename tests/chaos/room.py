@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measure import RATE, Audio
-from reference import factory_folder
+from chaos.measure import RATE, Audio
+from chaos.reference import factory_folder
+from sound_server import SoundServer
 
 from appliance.api.client import ask
 from appliance.errors import RingError
@@ -25,7 +26,6 @@ from appliance.stream.state import State
 # In a script no folder but its own is on the path.
 sys.path.append(str(Path(__file__).parents[1]))
 
-from sound_server import SoundServer
 
 __all__ = ["SETTINGS", "Room", "Tape"]
 
@@ -113,8 +113,6 @@ class Room:
         self.tapes: list[Tape] = []
         self.exit_code: int | None = None
         self.locks: list[int] = []
-        # Where a tape that was begun later is to be measured from.
-        self.settled_frame = 0
         folders = {"XDG_STATE_HOME": str(home / "state"), "XDG_CACHE_HOME": str(home / "cache")}
         self.env = self.server.env | folders | dict(extra)
         # As the set-up leaves it.

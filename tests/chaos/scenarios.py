@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import engines
-import hands
-import surroundings
-import vandal
-from harm import Act
+from chaos import engines, hands, surroundings, vandal
+from chaos.harm import Act
 
 __all__ = ["SCENARIOS", "Scenario"]
+
+_LITTLE = "reserve_s = 2.0"
+_OWN_MODEL = 'model = "{home}/own.latent"'
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Scenario:
     hole_s : float
         The longest hole allowed.
     seamless : bool
-        Whether no step or click may be larger than the music's own.
+        Whether no step or click may be larger than the music's own; else a hole is to end with a fade.
     card, music : str
         Lines of the settings.
     short : bool
@@ -45,28 +45,23 @@ SCENARIOS = (
     Scenario("undisturbed", surroundings.undisturbed),
     Scenario("engine killed", engines.engine_killed),
     Scenario("engine killed up the ladder", engines.engine_climbs, short=False),
-    Scenario("engine stopped", engines.engine_stopped),
-    Scenario("engine stopped, 2 s reserve", engines.engine_stopped, card="reserve_s = 2.0", short=False),
-    Scenario("every engine stopped", engines.engines_stopped, card="reserve_s = 4.0"),
-    Scenario("engine cannot start", engines.engine_locked_out, card="reserve_s = 2.0"),
-    Scenario("engine cannot start, 20 s reserve", engines.engine_locked_out, short=False),
-    Scenario(
-        "model broken",
-        engines.model_broken,
-        engines.own_model,
-        card="reserve_s = 4.0",
-        music='model = "{home}/own.latent"',
-    ),
-    Scenario("first boot without engine", engines.engine_at_last, engines.first_boot),
+    Scenario("engine stopped", engines.engine_stopped, short=False),
+    Scenario("engine stopped, 2 s reserve", engines.engine_stopped, card=_LITTLE, short=False),
+    Scenario("engine cannot start", engines.engine_locked_out, short=False),
+    # It has to be the first of its room.
+    Scenario("first boot without engine", engines.engine_at_last, engines.first_boot, card=_LITTLE),
+    Scenario("engine cannot start, 2 s reserve", engines.engine_locked_out, card=_LITTLE),
+    Scenario("every engine stopped", engines.engines_stopped, card=_LITTLE),
+    Scenario("model broken", engines.model_broken, engines.own_model, card=_LITTLE, music=_OWN_MODEL, short=False),
     Scenario("six busy loops", surroundings.cores_busy),
     Scenario("disk full", surroundings.disk_full, surroundings.fill_disk),
     Scenario("clock +-10 years", surroundings.clock_steps, surroundings.fake_clock),
     Scenario("mood moved", hands.mood_moves),
     Scenario("ring scribbled on once: NaN", vandal.once_nan),
     Scenario("ring scribbled on once: noise", vandal.once_noise),
-    Scenario("ring scribbled on for 5 s", vandal.for_a_while),
+    Scenario("ring scribbled on again and again", vandal.for_a_while),
     Scenario("ring scribbled on, history too", vandal.everything),
     Scenario("ring's header scribbled on", vandal.header, seamless=False, hole_s=2.0),
-    Scenario("sound server killed", surroundings.server_killed, seamless=False, hole_s=float("inf")),
     Scenario("player killed", surroundings.player_killed, seamless=False, hole_s=2.0),
+    Scenario("sound server killed", surroundings.server_killed, seamless=False, hole_s=5.0),
 )

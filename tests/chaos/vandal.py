@@ -3,8 +3,8 @@
 import time
 
 import numpy as np
-from harm import Outcome
-from room import Room
+from chaos.harm import Outcome
+from chaos.room import Room
 
 from appliance.stream.layout import Shape
 from appliance.stream.ring import Ring
@@ -38,13 +38,13 @@ def header(room: Room, short: bool, outcome: Outcome) -> None:
     for begin, end in ((0, 64), (64, 128)):
         for word in range(begin, end):
             ring.words[word] = int(chance.integers(1 << 63))
-        time.sleep(4.0)
+        time.sleep(1.5 if short else 4.0)
         ring = _ring(room)
     # The first bytes: nobody could open this ring any more.
     handle = ring.path.open("r+b", buffering=0)
     with handle:
         handle.write(chance.bytes(Shape.size()))
-    time.sleep(4.0)
+    time.sleep(1.5 if short else 4.0)
     outcome.need(_ring(room).intact(), "nobody made the ring anew")
 
 
