@@ -43,7 +43,7 @@ class Stage:
         lane = self.inlet.lane if lane is None else lane
         end = self.inlet.end(lane)
         frames = (sound or self.sound)(end, end + round(seconds * RATE))
-        self.inlet.append(lane, frames, LUFS)
+        self.inlet.append(lane, frames, (LUFS, LUFS))
 
     def turn_to(self, seconds: float, sound: Callable, frame: int | None = None, origin_ns: int = 0) -> int:
         """Publish another future with so much in it; the frame at which it begins."""

@@ -21,6 +21,7 @@ from appliance.health.liveness import SHORTFALL_LU, Advance, EngineSeen, Lasting
 from appliance.mood import Mood
 from appliance.spectrum.codec import Floats
 from appliance.stream.fades import LANE_FADE_S
+from appliance.stream.guard import Loudness
 from appliance.stream.inlet import Inlet
 from appliance.stream.state import Gains, State
 from appliance.synth.loudness import loop_lufs
@@ -81,6 +82,7 @@ class Writer:
         self._hands = _Hands(Mood(), 0)
         self._hasten = False
         self._gains = Gains()
+        self._loudness = Loudness(timeline.rate, timeline.channels)
         self._pending = False
         self._refusals = inlet.refusals
         self._healed_ns = 0
@@ -218,7 +220,8 @@ class Writer:
         chain.cursors[end] = cursor
         self._inlet.save(lane, chain.saves([end]))
         # A clip that is faded in from nothing is softer than announced, so nothing is announced.
-        self._inlet.append(lane, hop[skip:], expected_lufs if len(cursor.trail) > 1 else _REST_LUFS)
+        lowest_lufs = expected_lufs if len(cursor.trail) > 1 else _REST_LUFS
+        self._inlet.append(lane, hop[skip:], (lowest_lufs, max(expected_lufs, *self._loudness.all_of(hop))))
         chain.end = end
         if lane == self._lane and not self._pending:
             self.log.follow(cursor)

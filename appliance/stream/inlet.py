@@ -104,13 +104,13 @@ class Inlet:
         self._words[Word.BEGIN_0 + lane] = frame
         self.ring.forget(lane)
 
-    def append(self, lane: int, frames: Floats, lufs: float) -> None:
+    def append(self, lane: int, frames: Floats, announced_lufs: tuple[float, float]) -> None:
         """Write frames, (n, channels) float32 before the fader, at the end of a lane, then publish them.
 
         Parameters
         ----------
-        lufs : float
-            Their expected loudness: what the score wants, not what was measured.
+        announced_lufs : tuple of float
+            Their lowest and highest loudness: what the score wants, and no less than what any part of them has.
 
         Raises
         ------
@@ -127,7 +127,7 @@ class Inlet:
             raise ValueError(f"a lane of {capacity} frames has no room for {len(frames)} more")
         # What is older is overwritten now.
         self._words[Word.BEGIN_0 + lane] = max(begin, after - capacity)
-        self.ring.grids[lane][_cells(end, after, capacity)] = lufs
+        self.ring.grids[lane][:, _cells(end, after, capacity)] = np.array(announced_lufs)[:, np.newaxis]
         put(self.ring.lanes[lane], end, frames)
         self._words[Word.END_0 + lane] = after
         self._words[Word.MADE] += len(frames)

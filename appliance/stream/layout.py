@@ -137,7 +137,7 @@ class Shape:
         """Where everything is; regions of frames begin on pages."""
         sizes = {
             "slots": 2 * self.slots * SLOT_BYTES,
-            "grids": 2 * self.lane_frames // GRID_FRAMES * 4,
+            "grids": 2 * 2 * self.lane_frames // GRID_FRAMES * 4,
             "lanes": 2 * self.lane_frames * self.channels * 4,
             "history": self.history_frames * self.channels * 4,
             "monitor": self.monitor_frames * self.channels * 4,

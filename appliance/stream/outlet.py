@@ -57,10 +57,10 @@ class Outlet:
     @property
     def announced_lufs(self) -> tuple[float, float]:
         """Lowest and highest loudness announced around the frame that is pulled next: a hop may end within a cell."""
-        grid = self._ring.grids[self._lane]
+        lowest, highest = self._ring.grids[self._lane]
         cell = self.position % self._ring.shape.lane_frames // GRID_FRAMES
-        around = [float(grid[(cell + by) % len(grid)]) for by in (-1, 0, 1)]
-        return min(around), max(around)
+        around = [(cell + by) % len(lowest) for by in (-1, 0, 1)]
+        return float(lowest[around].min()), float(highest[around].max())
 
     def look(self, holding: bool) -> None:
         """Go over to the other lane if it is time: for a turn, or because this one runs dry and that one does not.

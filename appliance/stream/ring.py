@@ -54,8 +54,8 @@ class Ring:
     gains, facts, device : Record
     lanes : (2, lane_frames, channels) float32
         Frame n lies at n modulo the capacity; so in the other two.
-    grids : (2, lane_frames / 4096) float32
-        Expected loudness in LUFS.
+    grids : (2, 2, lane_frames / 4096) float32
+        For each lane the lowest and the highest loudness that is announced, in LUFS.
     history, monitor : (frames, channels) float32
     """
 
@@ -79,7 +79,7 @@ class Ring:
             count = int(np.prod(size))
             return np.frombuffer(whole, dtype=np.float32, count=count, offset=begin).reshape(size)
 
-        self.grids: Floats = region(at.grids, 2, shape.lane_frames // GRID_FRAMES)
+        self.grids: Floats = region(at.grids, 2, 2, shape.lane_frames // GRID_FRAMES)
         self.lanes: Floats = region(at.lanes, 2, shape.lane_frames, shape.channels)
         self.history: Floats = region(at.history, shape.history_frames, shape.channels)
         self.monitor: Floats = region(at.monitor, shape.monitor_frames, shape.channels)

@@ -28,7 +28,7 @@ def test_what_one_process_writes_the_other_reads(ring: Ring, tmp_path: Path) -> 
     ring.words[Word.READ] = 2**63 + 5
     ring.reals[Word.LOUDNESS] = -20.25
     ring.lanes[1, 7] = (0.5, -0.5)
-    ring.grids[0, 3] = -18.0
+    ring.grids[0, 1, 3] = -18.0
     ring.history[-1] = 0.25
     ring.monitor[0] = -0.25
     ring.facts.write(b"facts")
@@ -36,7 +36,7 @@ def test_what_one_process_writes_the_other_reads(ring: Ring, tmp_path: Path) -> 
     assert other.words[Word.READ] == 2**63 + 5
     assert other.reals[Word.LOUDNESS] == -20.25
     assert other.lanes[1, 7].tolist() == [0.5, -0.5]
-    assert other.grids[0, 3] == -18.0
+    assert other.grids[0, 1, 3] == -18.0
     assert (other.history[-1].tolist(), other.monitor[0].tolist()) == ([0.25, 0.25], [-0.25, -0.25])
     assert other.facts.read() == b"facts"
 

@@ -51,7 +51,7 @@ class Room:
     def make(self, lane: int, seconds: float) -> None:
         at = self.inlet.end(lane) + np.arange(round(seconds * RATE))
         tone = 0.1 * np.sin(2.0 * np.pi * 1000.0 * at / RATE)
-        self.inlet.append(lane, np.stack([tone, tone], axis=1).astype(np.float32), LUFS)
+        self.inlet.append(lane, np.stack([tone, tone], axis=1).astype(np.float32), (LUFS, LUFS))
 
     def play(self, seconds: float) -> None:
         for _ in range(round(seconds * RATE / BLOCK_FRAMES)):
