@@ -38,7 +38,6 @@ def room(tmp_path, timeline):
     return Room(tmp_path, timeline)
 
 
-@pytest.mark.xfail(strict=True, reason="the first hop is announced as a rest, so a loud one is refused")
 def test_the_first_sound_of_all_is_not_refused(tmp_path: Path, timeline: Timeline) -> None:
     refusals = []
     for seed in range(6):
