@@ -8,6 +8,7 @@ and a sentence for each thing that was wrong. What is injected must be found.
 
 import argparse
 import dataclasses
+import gc
 import json
 import sys
 import tempfile
@@ -138,6 +139,8 @@ class Night:
             room.card.vanish()
         if chance["kill"] < 1.0 / _KILL_S and room.writer is not None:
             room.kill()
+            # With a process everything of it goes.
+            gc.collect()
             self._kills += 1
             self._back = block + round(self._rng.choice(_DEATHS_S) * RATE / BLOCK_FRAMES)
         if chance["hand"] < 1.0 / _GESTURE_S:
