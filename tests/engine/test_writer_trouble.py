@@ -98,6 +98,23 @@ def test_what_the_player_refuses_is_made_again(room: Room, fresh_timeline: Timel
     assert engine_verdict(writer.seen).healthy
 
 
+@pytest.mark.xfail(strict=True, reason="a hop that is made again is the same again, and is refused for ever")
+def test_a_hop_that_is_refused_however_often_it_is_made_is_left_out(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = room.timeline.step
+
+    def soft(cursor: Cursor, mood: Mood) -> tuple[Cursor, np.ndarray]:
+        after, hop = step(cursor, mood)
+        return after, hop * np.float32(1e-4 if cursor.hop == 12 else 1.0)
+
+    monkeypatch.setattr(room.timeline, "step", soft)
+    room.engine()
+    room.play(40.0)
+    assert room.word(Word.REFUSALS) > 0
+    assert room.word(Word.STATE) == State.PLAYING
+
+
 def test_a_return_that_is_broken_off_goes_on_with_the_same_hold(room: Room) -> None:
     room.engine()
     room.play(12.0)
