@@ -38,7 +38,7 @@ INJECTIONS = ("click", "nan", "silence", "repeat", "leak")
 _WORK_BLOCKS = 9
 _LISTEN_BLOCKS = 960
 # How often things happen, on average.
-_GESTURE_S, _NEXT_S, _KILL_S, _CARD_S = 25.0, 900.0, 240.0, 1500.0
+_GESTURE_S, _NEXT_S, _KILL_S, _CARD_S = 60.0, 900.0, 240.0, 1500.0
 # Most deaths are short; some outlast the reserve.
 _DEATHS_S = (0.0, 0.3, 2.0, 5.0, 45.0)
 _MOVED = ("pitch", "tonality", "weirdness", "consonance", "wander", "pace", "width")
