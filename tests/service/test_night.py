@@ -18,7 +18,7 @@ FOUND = {
 
 @pytest.fixture(scope="module")
 def report():
-    return measure(hours=5.0 / 60.0, seed=7)
+    return measure(hours=5.0 / 60.0, seed=3)
 
 
 def test_nothing_is_wrong(report) -> None:
