@@ -19,8 +19,8 @@ from chaos.room import SETTINGS, Room
 __all__ = ["ANSWERS", "Answer", "answer_row"]
 
 _BAR_S = 0.3
-_SETTLE_S = 4.0
-_COMPARED_S = 2.0
+_SETTLE_S = 2.0
+_COMPARED_S = 1.0
 _ROUNDING = 1e-3
 
 
@@ -48,7 +48,7 @@ def answer_row(answer: Answer) -> dict[str, Any]:
         with Room(Path(folder), SETTINGS.format(card="", music=""), {}) as room:
             room.play()
             room.await_sound()
-            room.await_well()
+            room.await_well(20.0)
             time.sleep(_SETTLE_S)
             asked_s = time.monotonic()
             room.ask(do="mood", set={answer.quantity: answer.value})

@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import random
 import tempfile
 from pathlib import Path
 
@@ -9,14 +10,18 @@ import numpy as np
 from chaos.measure import RATE, Audio
 
 from appliance.engine.timeline import Timeline
-from appliance.mood import Mood
+from appliance.mood import QUANTITIES, Mood
 from appliance.service.build import BUILT_IN_BEDS, build_timeline, endless
 from appliance.service.factory import ensure
 from appliance.settings import SoundSettings
 
-__all__ = ["SEED", "factory_folder", "reference"]
+__all__ = ["HANDS", "SEED", "factory_folder", "reference", "turned"]
 
 SEED = 7
+# What hands turn in these rooms, and how far.
+HANDS = {name: (quantity.low, quantity.high) for name, quantity in QUANTITIES.items() if name != "volume"}
+
+_MOODS = 16
 
 
 @functools.cache
@@ -26,6 +31,17 @@ def reference(seconds: float) -> Audio:
     hops = endless(timeline, SEED, Mood())
     count = -int(-seconds // timeline.hop_s)
     return np.concatenate([next(hops) for _ in range(count)])
+
+
+@functools.cache
+def turned(seconds: float) -> list[Audio]:
+    """Give so much of the music in each of several moods, as hands may turn it: what a mood makes by itself."""
+    rng, timeline, heard = random.Random(3), _timeline(), []
+    for _ in range(_MOODS):
+        mood = Mood(**{name: rng.uniform(*span) for name, span in HANDS.items()})
+        hops = endless(timeline, SEED, mood)
+        heard.append(np.concatenate([next(hops) for _ in range(-int(-seconds // timeline.hop_s))]))
+    return heard
 
 
 @functools.cache

@@ -171,7 +171,7 @@ class Room:
             time.sleep(0.05)
         raise TimeoutError(f"no sound within {within_s:g} s; latent play said: {self.said()}")
 
-    def await_well(self, within_s: float = 60.0) -> float:
+    def await_well(self, within_s: float) -> float:
         """Wait until fresh sound is played and the reserve is nearly full; the seconds it took, or infinity."""
         began_s = time.monotonic()
         while time.monotonic() - began_s < within_s:

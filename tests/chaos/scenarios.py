@@ -25,6 +25,8 @@ class Scenario:
         The longest hole allowed.
     seamless : bool
         Whether no step or click may be larger than the music's own; else a hole is to end with a fade.
+    turns : bool
+        Whether the mood is moved, so that the music is to be compared with that of other moods too.
     card, music : str
         Lines of the settings.
     short : bool
@@ -36,6 +38,7 @@ class Scenario:
     prepare: Act | None = None
     hole_s: float = 0.005
     seamless: bool = True
+    turns: bool = False
     card: str = ""
     music: str = ""
     short: bool = True
@@ -43,7 +46,7 @@ class Scenario:
 
 SCENARIOS = (
     Scenario("undisturbed", surroundings.undisturbed),
-    Scenario("engine killed", engines.engine_killed),
+    Scenario("engine killed", engines.engine_killed, turns=True),
     Scenario("engine killed up the ladder", engines.engine_climbs, short=False),
     Scenario("engine stopped", engines.engine_stopped, short=False),
     Scenario("engine stopped, 2 s reserve", engines.engine_stopped, card=_LITTLE, short=False),
@@ -54,9 +57,9 @@ SCENARIOS = (
     Scenario("every engine stopped", engines.engines_stopped, card=_LITTLE),
     Scenario("model broken", engines.model_broken, engines.own_model, card=_LITTLE, music=_OWN_MODEL, short=False),
     Scenario("six busy loops", surroundings.cores_busy),
-    Scenario("disk full", surroundings.disk_full, surroundings.fill_disk),
+    Scenario("disk full", surroundings.disk_full, surroundings.fill_disk, turns=True),
     Scenario("clock +-10 years", surroundings.clock_steps, surroundings.fake_clock),
-    Scenario("mood moved", hands.mood_moves),
+    Scenario("mood moved", hands.mood_moves, turns=True),
     Scenario("ring scribbled on once: NaN", vandal.once_nan),
     Scenario("ring scribbled on once: noise", vandal.once_noise),
     Scenario("ring scribbled on again and again", vandal.for_a_while),

@@ -29,13 +29,13 @@ __all__ = [
 
 
 def undisturbed(room: Room, short: bool, outcome: Outcome) -> None:
-    time.sleep(3.0 if short else 60.0)
+    time.sleep(1.5 if short else 60.0)
 
 
 def cores_busy(room: Room, short: bool, outcome: Outcome) -> None:
     loops = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(6)]
     try:
-        time.sleep(5.0 if short else 30.0)
+        time.sleep(4.0 if short else 30.0)
         if not short:
             room.signal("engine", signal.SIGKILL)
             time.sleep(15.0)
@@ -70,12 +70,12 @@ def fill_disk(room: Room, short: bool, outcome: Outcome) -> None:
 def disk_full(room: Room, short: bool, outcome: Outcome) -> None:
     room.forget_crashes()
     room.signal("engine", signal.SIGKILL)
-    time.sleep(3.0)
+    time.sleep(2.5)
     turn(room, pitch=0.5)
-    time.sleep(1.0)
+    time.sleep(0.5)
     with contextlib.suppress(LatentError):
         room.ask(do="next")
-    time.sleep(2.0 if short else 20.0)
+    time.sleep(1.0 if short else 20.0)
 
 
 def fake_clock(room: Room, short: bool, outcome: Outcome) -> None:
@@ -104,10 +104,10 @@ def clock_steps(room: Room, short: bool, outcome: Outcome) -> None:
         for years in (10, -10, 0):
             file.seek(0)
             file.write(struct.pack("<q", round(years * 365.25 * 86_400)))
-            time.sleep(1.5 if short else 15.0)
+            time.sleep(1.0 if short else 15.0)
             if years < 0:
                 room.signal("engine", signal.SIGKILL)
-                time.sleep(2.0)
+                time.sleep(1.5)
                 year = time.localtime().tm_year + years
                 outcome.notes.append(f"engine killed meanwhile, at its {year}")
 
@@ -117,7 +117,7 @@ def player_killed(room: Room, short: bool, outcome: Outcome) -> None:
         if number:
             time.sleep(6.0)
         outcome.need(room.signal("player", signal.SIGKILL), "there was no player")
-    time.sleep(3.0)
+    time.sleep(1.5)
 
 
 def server_killed(room: Room, short: bool, outcome: Outcome) -> None:

@@ -14,13 +14,13 @@ __all__ = ["everything", "for_a_while", "header", "once_nan", "once_noise"]
 
 def once_nan(room: Room, short: bool, outcome: Outcome) -> None:
     _ring(room).lanes[:] = np.nan
-    time.sleep(2.0)
+    time.sleep(1.0 if short else 2.0)
 
 
 def once_noise(room: Room, short: bool, outcome: Outcome) -> None:
     ring = _ring(room)
     ring.lanes[:] = _noise(ring.lanes.shape)
-    time.sleep(2.0)
+    time.sleep(1.0 if short else 2.0)
 
 
 def for_a_while(room: Room, short: bool, outcome: Outcome) -> None:
@@ -51,7 +51,7 @@ def header(room: Room, short: bool, outcome: Outcome) -> None:
 def _scribble(room: Room, short: bool, history: bool) -> None:
     ring = _ring(room)
     fills = [np.nan, _noise(ring.lanes.shape[1:]), np.inf, 0.0, 1.0]
-    until_s = time.monotonic() + (2.0 if short else 5.0)
+    until_s = time.monotonic() + (1.5 if short else 5.0)
     turn = 0
     while time.monotonic() < until_s:
         ring.lanes[:] = fills[turn % len(fills)]
