@@ -73,13 +73,15 @@ class Turn:
 
     Its hop k lies at ``base + k * hop_frames``. The cursor is the one from which `step` is called first: its hop lies
     at ``frame`` or before, and what comes before ``frame`` is left out. For a turn that is heard within hop h that is
-    ``advance(cursor of hop h - 1, mood)``, so that the mood has begun to glide when hop h begins.
+    ``advance(cursor of hop h - 1, mood)``, so that the mood has begun to glide when hop h begins. Unless it is
+    ``faded`` in over the chain before it, it begins at once: the player was holding, and had nothing left of that.
     """
 
     frame: int
     base: int
     cursor: Cursor
     mood: Mood
+    faded: bool = True
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class Log:
         """
         _check_turns((turn,), self._inputs.rate)
         with self._lock:
-            while self._turns and turn.frame < self._turns[-1].frame + round(LANE_FADE_S * self._inputs.rate):
+            while self._turns and _unheard(self._turns[-1], turn, round(LANE_FADE_S * self._inputs.rate)):
                 self._turns.pop()
             self._turns.append(turn)
             while self._pieces and self._pieces[-1].frame >= turn.frame:
@@ -240,13 +242,20 @@ def _check(logged: Logged) -> None:
     _check_turns(logged.turns, inputs.rate)
 
 
+def _unheard(before: Turn, turn: Turn, fade_frames: int) -> bool:
+    """Whether a turn leaves nothing of the one before it."""
+    if not before.faded:
+        return turn.frame < before.frame or (turn.frame == before.frame and not turn.faded)
+    return turn.frame < before.frame + fade_frames
+
+
 def _check_turns(turns: tuple[Turn, ...], rate: int) -> None:
     hop_frames, fade_frames = linear_grid(rate).hop_frames, round(LANE_FADE_S * rate)
     for turn in turns:
         if turn.base + turn.cursor.hop * hop_frames > turn.frame:
             raise ValueError("a turn cannot be heard before the hop of its cursor begins")
     for before, turn in pairwise(turns):
-        if turn.frame < before.frame + fade_frames:
+        if turn.frame < before.frame + (fade_frames if before.faded else 0):
             raise ValueError("a turn cannot come before the cross-fade of the one before is complete")
 
 

@@ -24,7 +24,6 @@ from appliance.stream.fades import LANE_FADE_S
 from appliance.stream.guard import Loudness
 from appliance.stream.inlet import Inlet
 from appliance.stream.state import Gains, State
-from appliance.synth.loudness import loop_lufs
 
 __all__ = ["Writer"]
 
@@ -86,6 +85,7 @@ class Writer:
         self._pending = False
         self._refusals = inlet.refusals
         self._healed_ns = 0
+        self._healed_frame = -1
         self._made = 0
         self._made_age = Advance(self._seconds)
         self._short = Lasting(self._seconds)
@@ -193,19 +193,33 @@ class Writer:
             hasten, self._hasten = self._hasten, False
             self._turn(_timbre(hands.mood), hands.moved_ns, hasten)
             return True
-        now_ns = self._clock_ns()
-        refused = self._inlet.state != State.PLAYING and self._inlet.refusals != self._refusals
-        if refused and now_ns - self._healed_ns > _HEAL_EVERY_S * 1e9:
-            self._refusals, self._healed_ns = self._inlet.refusals, now_ns
+        return self._heal(chain)
+
+    def _heal(self, chain: Chain) -> bool:
+        """Make again what the player refuses: somebody scribbled on it. Refused again, it is left out."""
+        inlet, now_ns = self._inlet, self._clock_ns()
+        refused = inlet.state != State.PLAYING and inlet.refusals != self._refusals
+        if not refused or now_ns - self._healed_ns <= _HEAL_EVERY_S * 1e9:
+            return False
+        again = inlet.read == self._healed_frame
+        self._refusals, self._healed_ns, self._healed_frame = inlet.refusals, now_ns, inlet.read
+        following = chain.at(inlet.read + self._timeline.hop_frames)
+        if again and following.hop > chain.at(inlet.read).hop:
+            self._publish(started(following, chain.mood, inlet.turn_frame(), self._timeline), inlet.turn_frame(), 0)
+        else:
             self._turn(chain.mood, 0, hasten=False)
-            return True
-        return False
+        return True
+
+    @property
+    def _full(self) -> bool:
+        """Whether another hop would be more than is wanted now."""
+        moving = self._clock_ns() - self._hands.moved_ns < _MOVING_S * 1e9
+        wanted = min(self._reserve, round(_MOVING_RESERVE_S * self._timeline.rate)) if moving else self._reserve
+        return self._inlet.fill_frames + self._timeline.hop_frames > max(wanted, 2 * self._timeline.hop_frames)
 
     def _fill(self) -> bool:
         """Make a hop if there is need of it."""
-        moving = self._clock_ns() - self._hands.moved_ns < _MOVING_S * 1e9
-        wanted = min(self._reserve, round(_MOVING_RESERVE_S * self._timeline.rate)) if moving else self._reserve
-        if self._inlet.fill_frames + self._timeline.hop_frames > max(wanted, 2 * self._timeline.hop_frames):
+        if self._full:
             return False
         self._make(self._lane, self._chains[self._lane], 0)
         return True
@@ -215,13 +229,14 @@ class Writer:
         timeline, begin = self._timeline, chain.end
         cursor, hop = timeline.step(chain.cursors[begin], chain.mood)
         expected_lufs = timeline.expected_lufs(cursor)
-        self._judge(hop, expected_lufs, first=len(cursor.trail) < 2)
+        first = len(cursor.trail) < 2
+        highest_lufs = self._judge(hop, expected_lufs, first)
         end = begin + timeline.hop_frames
         chain.cursors[end] = cursor
         self._inlet.save(lane, chain.saves([end]))
         # A clip that is faded in from nothing is softer than announced, so nothing is announced.
-        lowest_lufs = expected_lufs if len(cursor.trail) > 1 else _REST_LUFS
-        self._inlet.append(lane, hop[skip:], (lowest_lufs, max(expected_lufs, *self._loudness.all_of(hop))))
+        lowest_lufs = _REST_LUFS if first else expected_lufs
+        self._inlet.append(lane, hop[skip:], (lowest_lufs, max(expected_lufs, highest_lufs)))
         chain.end = end
         if lane == self._lane and not self._pending:
             self.log.follow(cursor)
@@ -270,38 +285,38 @@ class Writer:
         inlet = self._inlet
         if self._pending and not inlet.turning:
             self._pending = False
-            self._log_from(self._chains[self._lane], inlet.taken_frame)
+            self._log_from(self._chains[self._lane], inlet.taken_frame, inlet.taken_faded)
         if inlet.lane != self._lane:
             self._lane = inlet.lane
             if self._lane not in self._chains:
                 raise RingError("The player plays what this engine did not make.")
-            self._log_from(self._chains[self._lane], inlet.taken_frame)
+            self._log_from(self._chains[self._lane], inlet.taken_frame, inlet.taken_faded)
         if inlet.end(self._lane) != self._chains[self._lane].end:
             raise RingError("The ring was written to by somebody else.")
         for chain in self._chains.values():
             chain.forget_before(inlet.read - 3 * self._timeline.hop_frames)
 
-    def _log_from(self, chain: Chain, frame: int) -> None:
+    def _log_from(self, chain: Chain, frame: int, faded: bool = False) -> None:
         """Note that from this frame on the sound is this chain's."""
-        self.log.add(Turn(frame, chain.base, chain.at(frame), chain.mood))
+        self.log.add(Turn(frame, chain.base, chain.at(frame), chain.mood, faded))
         for at in sorted(chain.cursors):
             if at > frame:
                 self.log.follow(chain.cursors[at])
 
-    def _judge(self, hop: Floats, expected_lufs: float, first: bool) -> None:
-        """See whether a hop is what the score wanted."""
+    def _judge(self, hop: Floats, expected_lufs: float, first: bool) -> float:
+        """See whether a hop is what the score wanted; gives how loud its loudest part is, in LUFS."""
         self._made += len(hop)
         if not np.isfinite(hop).all():
             raise ModelError("The model gives sound that is not finite; export it anew, or play another.")
-        if first:
-            return
-        short_lu = shortfall_lu(expected_lufs, loop_lufs(hop, self._timeline.rate))
-        short_s = self._short.seen(short_lu is not None and not short_lu <= SHORTFALL_LU)
-        self._seen = replace(self._seen, shortfall_lu=short_lu, shortfall_s=short_s)
+        whole_lufs, highest_lufs = self._loudness.of(hop)
+        if not first:
+            short_lu = shortfall_lu(expected_lufs, whole_lufs)
+            short_s = self._short.seen(short_lu is not None and not short_lu <= SHORTFALL_LU)
+            self._seen = replace(self._seen, shortfall_lu=short_lu, shortfall_s=short_s)
+        return highest_lufs
 
     def _observe(self) -> None:
-        full = self._inlet.fill_frames + self._timeline.hop_frames > self._reserve
-        self._seen = replace(self._seen, reserve_full=full, made_age_s=self._made_age.seen(self._made))
+        self._seen = replace(self._seen, reserve_full=self._full, made_age_s=self._made_age.seen(self._made))
 
     def _tell_gains(self) -> None:
         gains = Gains(volume=self._hands.mood.volume)

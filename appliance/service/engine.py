@@ -247,7 +247,10 @@ class _Engine:
     def log(self) -> bytes:
         """Give the log of what was heard since this engine began."""
         assert self._writer is not None
-        return self._writer.log_until_now()
+        try:
+            return self._writer.log_until_now()
+        except ValueError as error:
+            raise ApiError("Nothing of this engine has been heard yet: ask again in a moment.") from error
 
 
 def _give_back_memory() -> None:

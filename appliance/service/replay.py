@@ -188,10 +188,11 @@ def _blocks(
         if following is None or position >= end:
             return
         new = _Chain(timeline, following, position, heard)
-        fading = min(fade_frames, end - position)
         chain.leave()
-        yield blend_lanes(chain.take(fading), new.take(fading), lane_fade(fade_frames)[:fading])
-        position += fading
+        if following.faded:
+            fading = min(fade_frames, end - position)
+            yield blend_lanes(chain.take(fading), new.take(fading), lane_fade(fade_frames)[:fading])
+            position += fading
         chain = new
 
 

@@ -59,16 +59,19 @@ class Loudness:
         self._blocks = (self._blocks + 1) % _WINDOW_BLOCKS
         if self._blocks:
             return False
-        lines = np.fft.rfft(self._window, axis=0)
-        power = float(self._weights @ (lines.real**2 + lines.imag**2).sum(axis=1))
-        self.lufs = LOUDNESS_OFFSET_LU + 10.0 * math.log10(max(power, 1e-12))
+        self.lufs = float(self._lufs(self._window[np.newaxis])[0])
         return True
 
-    def all_of(self, sound: Floats) -> list[float]:
-        """Give the loudness of each window of a sound, by itself, in LUFS."""
-        self.restart()
-        starts = range(0, len(sound) - BLOCK_FRAMES + 1, BLOCK_FRAMES)
-        return [self.lufs for start in starts if self.add(sound[start : start + BLOCK_FRAMES])]
+    def of(self, sound: Floats) -> tuple[float, float]:
+        """Give the loudness of a sound, and that of its loudest window, in LUFS; what fills no window is left out."""
+        windows = sound[: len(sound) // len(self._window) * len(self._window)].reshape(-1, *self._window.shape)
+        lufs = self._lufs(windows)
+        return float(10.0 * np.log10(np.mean(10.0 ** (lufs / 10.0)))), float(lufs.max())
+
+    def _lufs(self, windows: Floats) -> npt.NDArray[np.float64]:
+        lines = np.fft.rfft(windows, axis=1)
+        power = (lines.real**2 + lines.imag**2).sum(axis=2) @ self._weights
+        return np.asarray(LOUDNESS_OFFSET_LU + 10.0 * np.log10(np.maximum(power, 1e-12)))
 
     def restart(self) -> None:
         """Begin a new window."""

@@ -63,6 +63,11 @@ class Inlet:
         return int(self._words[Word.TAKEN_FRAME])
 
     @property
+    def taken_faded(self) -> bool:
+        """Whether it did so with a cross-fade, for there was sound in both."""
+        return bool(self._words[Word.TAKEN_FADED])
+
+    @property
     def state(self) -> int:
         """What the player does, a `State`."""
         return int(self._words[Word.STATE])

@@ -89,6 +89,7 @@ class Word(enum.IntEnum):
     CARDS_LOST = 82
     # Of this one the bits are those of a float64.
     LOUDNESS = 83
+    TAKEN_FADED = 84
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,7 @@ class Outlet:
         elif not holding:
             return
         self._lane = lane
+        self._words[Word.TAKEN_FADED] = self._fading
         self._words[Word.TAKEN_FRAME] = self.position
         self._words[Word.PLAYING] = lane
         if not self._fading:
