@@ -32,7 +32,6 @@ __all__ = ["Row", "judge", "measured", "spend"]
 _LOUDNESS_LU = 4.0
 _FADE_IN_S = 1.3
 _FIRST_SOUND_S = 10.0
-_MOOD_S = 10.0
 # A fade of a second stands here after its first 50 ms.
 _FADED_DB = -12.0
 
@@ -97,7 +96,7 @@ def spend(scenarios: Sequence[Scenario], short: bool, calm: Natural, keep: Path 
 
 def _widened(calm: Natural) -> Natural:
     """Allow for the steps and the loudness of other moods; what stands out of its surroundings stays a click."""
-    moods = [natural(audio) for audio in turned(_MOOD_S)]
+    moods = [natural(audio) for audio in turned()]
     low, middle, high = calm.lufs
     return dataclasses.replace(
         calm,

@@ -15,13 +15,14 @@ from appliance.service.build import BUILT_IN_BEDS, build_timeline, endless
 from appliance.service.factory import ensure
 from appliance.settings import SoundSettings
 
-__all__ = ["HANDS", "SEED", "factory_folder", "reference", "turned"]
+__all__ = ["HANDS", "SEED", "factory_folder", "prepare", "reference", "turned"]
 
 SEED = 7
 # What hands turn in these rooms, and how far.
 HANDS = {name: (quantity.low, quantity.high) for name, quantity in QUANTITIES.items() if name != "volume"}
 
 _MOODS = 16
+_MOOD_HOPS = 10
 
 
 @functools.cache
@@ -34,13 +35,13 @@ def reference(seconds: float) -> Audio:
 
 
 @functools.cache
-def turned(seconds: float) -> list[Audio]:
-    """Give so much of the music in each of several moods, as hands may turn it: what a mood makes by itself."""
+def turned() -> list[Audio]:
+    """Give a little of the music in each of several moods, as hands may turn it: what a mood makes by itself."""
     rng, timeline, heard = random.Random(3), _timeline(), []
     for _ in range(_MOODS):
         mood = Mood(**{name: rng.uniform(*span) for name, span in HANDS.items()})
         hops = endless(timeline, SEED, mood)
-        heard.append(np.concatenate([next(hops) for _ in range(-int(-seconds // timeline.hop_s))]))
+        heard.append(np.concatenate([next(hops) for _ in range(_MOOD_HOPS)]))
     return heard
 
 
@@ -52,6 +53,12 @@ def factory_folder() -> Path:
     problem = ensure(_timeline(), Path(folder.name))
     assert problem is None, problem
     return Path(folder.name)
+
+
+def prepare() -> None:
+    """Render everything now: one timeline does it, and it is for one thread."""
+    turned()
+    factory_folder()
 
 
 @functools.cache

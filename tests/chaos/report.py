@@ -13,7 +13,7 @@ import numpy as np
 from chaos.answers import ANSWERS, answer_row
 from chaos.evening import Row, spend
 from chaos.measure import RATE, Natural, natural
-from chaos.reference import reference
+from chaos.reference import prepare, reference
 from chaos.scenarios import SCENARIOS, Scenario
 
 __all__ = ["CALM_S", "evenings", "main", "rows", "table"]
@@ -49,6 +49,7 @@ def rows(calm: Natural, short: bool, only: Sequence[str] = (), keep: Path | None
     """Let everything happen, or only what has one of these in its name, and give a row for each."""
     chosen = [each for each in SCENARIOS if _wanted(each.name, only) and (only or each.short or not short)]
     together = short and not only
+    prepare()
     # In the short version two rooms are disturbed at the same time, by threads that mostly sleep.
     with ThreadPoolExecutor(2 if together else 1) as pool:
         for found in pool.map(lambda evening: spend(evening, short, calm, keep), evenings(chosen, together)):
