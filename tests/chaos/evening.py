@@ -13,6 +13,7 @@ from chaos.measure import (
     CEILING_DB,
     RATE,
     Audio,
+    Hole,
     Natural,
     click_ratio,
     largest_step,
@@ -86,6 +87,7 @@ def spend(scenarios: Sequence[Scenario], short: bool, calm: Natural, keep: Path 
                     calm = _widened(calm)
                 stretches = _happen(scenarios, outcomes, room, short)
                 rows = [_row(stretch, calm) for stretch in stretches]
+                _judge_beginning(stretches[0], calm, rows[0])
                 _judge_end(room, stretches[-1], calm, rows[-1])
                 if keep is not None:
                     _keep(keep, stretches, room)
@@ -173,6 +175,15 @@ def judge(row: Row, bars: Scenario, calm: Natural, outcome: Outcome) -> None:
         low, _, high = calm.lufs
         outcome.need(row.lufs[0] >= low - _LOUDNESS_LU, f"3 s of only {row.lufs[0]:.1f} LUFS")
         outcome.need(row.lufs[1] <= high + _LOUDNESS_LU, f"3 s of {row.lufs[1]:.1f} LUFS")
+
+
+def _judge_beginning(first: _Stretch, calm: Natural, row: Row) -> None:
+    """See that the first sound of all was faded in."""
+    audio = first.tape.audio()
+    silent = int(np.flatnonzero(audio.any(axis=1))[0])
+    risen_db = rise_db(audio, Hole(0, silent / RATE), calm.level)
+    if risen_db > _FADED_DB:
+        row.problems.append(f"the first sound comes without a fade, at {risen_db:.0f} dB")
 
 
 def _judge_end(room: Room, last: _Stretch, calm: Natural, row: Row) -> None:
