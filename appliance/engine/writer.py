@@ -30,8 +30,8 @@ __all__ = ["Writer"]
 # While a hand moves, more would only be thrown away.
 _MOVING_RESERVE_S: Final = 3.0
 _MOVING_S: Final = 1.0
-# A turn is published once so much of it lies ready beyond the fade.
-_HEAD_START_S: Final = 0.25
+# A turn is published once so much of it lies ready beyond the fade, more than what the player takes for running dry.
+_HEAD_START_S: Final = 0.6
 _HEAL_EVERY_S: Final = 0.5
 _REST_LUFS: Final = -120.0
 

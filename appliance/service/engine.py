@@ -61,10 +61,10 @@ def run(settings: Settings, folder: Path, stop: threading.Event, say: Say, watch
     rung = ladder.climb()
     if _RUNGS[rung.number]:
         say(_RUNGS[rung.number])
-    engine = _Engine(settings, rung, folder, say, lambda: stop.is_set() or watchdog.orphaned)
+    engine = _Engine(settings, rung, folder, say, watchdog, lambda: stop.is_set() or watchdog.orphaned)
     try:
         while engine.attach():
-            engine.fill(watchdog, ladder)
+            engine.fill(ladder)
         watchdog.stopping()
         ladder.ended()
     finally:
@@ -75,11 +75,21 @@ def run(settings: Settings, folder: Path, stop: threading.Event, say: Say, watch
 class _Engine:
     """Goes from ring to ring; there is another when the card has changed."""
 
-    def __init__(self, settings: Settings, rung: Rung, folder: Path, say: Say, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        rung: Rung,
+        folder: Path,
+        say: Say,
+        watchdog: Watchdog,
+        stopped: Callable[[], bool],
+    ) -> None:
         self._settings = settings
         self._rung = rung
         self._folder = folder
         self._say = say
+        self._watchdog = watchdog
+        self._ready = False
         self._stopped = stopped
         self._began_s = time.monotonic()
         self._timeline: Timeline | None = None
@@ -106,9 +116,9 @@ class _Engine:
             self._listen()
         return True
 
-    def fill(self, watchdog: Watchdog, ladder: Ladder) -> None:
+    def fill(self, ladder: Ladder) -> None:
         """Fill the ring until told to stop, or until there is another."""
-        writer, ready = self._writer, False
+        writer = self._writer
         assert writer is not None
         while not self._stopped():
             try:
@@ -119,10 +129,7 @@ class _Engine:
                 return
             verdict = engine_verdict(writer.seen)
             if verdict.healthy:
-                if not ready:
-                    watchdog.ready()
-                    ready = True
-                watchdog.alive()
+                self._well()
                 ladder.healthy()
             if did:
                 self._note_piece(writer)
@@ -147,8 +154,16 @@ class _Engine:
                 if not told and time.monotonic() - waited_since_s > _PATIENCE_S:
                     self._say(f"{error} The engine waits for the player.")
                     told = True
+            # Waiting is all there is to do, and no fault of this process.
+            self._well()
             time.sleep(_GLANCE_S)
         return None
+
+    def _well(self) -> None:
+        if not self._ready:
+            self._watchdog.ready()
+            self._ready = True
+        self._watchdog.alive()
 
     def _timeline_for(self, ring: Ring) -> Timeline:
         timeline = self._timeline

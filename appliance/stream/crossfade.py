@@ -55,12 +55,9 @@ class Crossfade:
         self._step = max(_SURPLUS * (1.0 - self._away) / frames, 1e-12)
 
     def come_back(self, seconds: float) -> None:
-        """Go to fresh sound; the whole way takes this long. 0: be there."""
+        """Go to fresh sound; the whole way takes this long."""
         self._target = 0.0
-        if seconds == 0.0:
-            self._away = 0.0
-        else:
-            self._step = _SURPLUS / (seconds * self._rate)
+        self._step = _SURPLUS / (seconds * self._rate)
 
     def walk(self, frames: int) -> tuple[Floats, Floats]:
         """Give the gains of fresh sound and of the hold for the next frames, (frames, 1) float32 each."""

@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float32]
 
 # The file's place is looked up only so often: that asks the system.
 _CHECK_BLOCKS: Final = 32
+_INHERITED_S: Final = 16.0
 
 
 class Ledger:
@@ -108,8 +109,9 @@ class Ledger:
             self._ring.reals[Word.LOUDNESS] = self._loudness.lufs
 
     def inherit(self, before: "Ledger") -> None:
-        """Take over the history of a ring that this one replaces."""
-        frames = before.history_frames
+        """Take over the end of the history of a ring that this one replaces."""
+        # All of it would take so long that the card runs dry.
+        frames = min(before.history_frames, round(_INHERITED_S * self._ring.rate))
         put(self._ring.history, 0, take(before._ring.history, before.history_at - frames, frames))
         self._history_end = self._words[Word.HISTORY_END] = frames
         for word in (Word.CONSUMED, Word.HOLDS, Word.HELD, Word.UNDERRUNS, Word.BAD, Word.REFUSALS, Word.CARDS_LOST):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.stream.fades import LANE_FADE_S, blend_lanes, lane_fade
-from appliance.stream.guard import Guard
+from appliance.stream.guard import SILENCE_LUFS, Guard
 from appliance.stream.layout import BLOCK_FRAMES, GRID_FRAMES, GUARD_FRAMES, Word
 from appliance.stream.ledger import Ledger
 from appliance.stream.ring import Ring, take
@@ -58,8 +58,11 @@ class Outlet:
     def announced_lufs(self) -> tuple[float, float]:
         """Lowest and highest loudness announced around the frame that is pulled next: a hop may end within a cell."""
         lowest, highest = self._ring.grids[self._lane]
-        cell = self.position % self._ring.shape.lane_frames // GRID_FRAMES
-        around = [(cell + by) % len(lowest) for by in (-1, 0, 1)]
+        there = self._ring.lane(self._lane)
+        near = (self.position + by for by in (-GRID_FRAMES, 0, GRID_FRAMES))
+        around = [at // GRID_FRAMES % len(lowest) for at in near if there.begin <= at < there.end]
+        if not around:
+            return SILENCE_LUFS, SILENCE_LUFS
         return float(lowest[around].min()), float(highest[around].max())
 
     def look(self, holding: bool) -> None:

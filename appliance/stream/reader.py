@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from appliance.stream.card import Card
 from appliance.stream.crossfade import Crossfade
-from appliance.stream.fader import Fader
+from appliance.stream.fader import FADE_IN_S, Fader
 from appliance.stream.fades import LANE_FADE_S
 from appliance.stream.keeper import Keeper
 from appliance.stream.layout import BLOCK_FRAMES, Word
@@ -142,7 +142,7 @@ class Reader:
             return
         self._next = self._outlet.pull()
         if self._next is not None:
-            self._crossfade.come_back(_RETURN_S if self._keeper.sounding else 0.0)
+            self._crossfade.come_back(_RETURN_S if self._keeper.sounding else FADE_IN_S)
 
     def _fetch(self) -> Floats | None:
         """Pull the block after the one that is played now, and see from it which way to go."""

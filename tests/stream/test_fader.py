@@ -95,7 +95,8 @@ def test_power_is_the_same_all_the_way(steps: list[str]) -> None:
 def test_there_and_back() -> None:
     crossfade = Crossfade(RATE)
     assert crossfade.resting
-    crossfade.come_back(0.0)
+    crossfade.come_back(512 / RATE)
+    crossfade.walk(512)
     assert crossfade.fresh
     crossfade.leave(512 / RATE)
     crossfade.walk(512)

@@ -329,3 +329,44 @@ def test_the_measure_of_silence_sees_one() -> None:
     frames = tone(1, RATE)
     frames[100:140] = 0.0
     assert longest_silence_s(frames) == pytest.approx(40 / RATE)
+
+
+def test_the_factory_sound_and_a_piece_that_begins_softly_make_no_click(tmp_path: Path) -> None:
+    def soft(begin: int, end: int) -> np.ndarray:
+        return tone(begin, end) * np.minimum(np.arange(begin, end) / RATE, 1.0).astype(np.float32)[:, np.newaxis]
+
+    stage = Stage(tmp_path, factory=tone(0, 20 * RATE, 300.0), sound=soft)
+    stage.play(12.0)
+    first = np.flatnonzero(stage.heard.any(axis=1))[0]
+    assert np.abs(stage.heard[first : first + 80]).max() < 0.01
+    stage.inlet.append(0, soft(0, RATE), (-120.0, LUFS))
+    stage.play(6.0, keep_full_s=3.0)
+    heard = stage.heard
+    assert stage.word(Word.STATE) == State.PLAYING
+    assert largest_step(heard) < BOTH
+    assert longest_silence_s(heard[first:]) < 0.001
+    levels = np.sqrt(
+        (heard[first + RATE :][: len(heard[first + RATE :]) // 800 * 800].reshape(-1, 800, 2) ** 2).mean((1, 2))
+    )
+    assert levels.min() > 0.06
+
+
+def test_fresh_sound_after_silence_begins_softly(stage: Stage) -> None:
+    stage.play(9.0)
+    stage.play(2.0, keep_full_s=3.0)
+    heard = stage.heard
+    first = np.flatnonzero(heard.any(axis=1))[0]
+    assert np.abs(heard[first : first + 40]).max() < 0.02
+    assert largest_step(heard) <= STEP
+
+
+def test_noise_right_behind_a_turn_is_not_heard(stage: Stage) -> None:
+    for _ in range(8):
+        stage.play(1.0, keep_full_s=3.0)
+    stage.turn_to(3.0, other_tone)
+    stage.ring.lanes[1] = np.random.default_rng(4).uniform(-1.0, 1.0, stage.ring.lanes[1].shape)
+    before = len(stage.heard)
+    stage.play(3.0)
+    assert stage.word(Word.REFUSALS) > 0
+    assert np.abs(stage.heard[before:]).max() < 0.3
+    assert largest_step(stage.heard) < BOTH
