@@ -55,7 +55,7 @@ class Room:
         self.ring: Ring = create(folder, timeline.rate, timeline.channels, reserve_s)
         self.card = FakeCard(timeline.rate, timeline.channels, self.clock.sleep, latency_s=0.1, keep_s=keep_s)
         self.card.start()
-        self.reader = Reader(self.ring, self.card, None, self.clock)
+        self.reader = Reader(self.ring, self.card, lambda: None, self.clock)
         self.inputs = inputs_of(timeline, SoundSettings())
         self.writer: Writer | None = None
         self.resumed = False
@@ -86,7 +86,7 @@ class Room:
         self.card.close()
         self.card.come_back()
         self.card.start()
-        self.reader = Reader(self.ring, self.card, None, self.clock)
+        self.reader = Reader(self.ring, self.card, lambda: None, self.clock)
 
     def work(self, most: int = 40) -> None:
         """Let the engine do what there is to do."""

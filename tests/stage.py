@@ -33,7 +33,8 @@ class Stage:
         self.now_ns += round(seconds * 1e9)
 
     def new_player(self) -> None:
-        self.reader = Reader(open_ring(self.folder, writable=True), self.card, self.factory, lambda: self.now_ns)
+        ring = open_ring(self.folder, writable=True)
+        self.reader = Reader(ring, self.card, lambda: self.factory, lambda: self.now_ns)
 
     def new_engine(self) -> None:
         self.inlet = Inlet(open_ring(self.folder, writable=True), lambda: self.now_ns)

@@ -142,19 +142,21 @@ class Writer:
         there = inlet.ring.lane(lane)
         plausible = there.begin <= there.end and 0 <= there.end - inlet.read <= inlet.ring.shape.lane_frames
         chain = recover(inlet.ring, lane, self._timeline) if plausible else None
-        self._lane = lane
+        resumed = chain is not None
         if chain is None:
             saved = beginning()
             self._hands = _Hands(saved.mood, 0)
-            self._start(saved.cursor, fill=inlet.fill_frames if plausible else 0)
+            inlet.withdraw()
+            self._lane = inlet.lane
+            self._start(saved.cursor, inlet.fill_frames if plausible else 0)
         else:
             self._hands = _Hands(replace(chain.mood, volume=told.volume), 0)
-            self._chains[lane] = chain
+            self._lane, self._chains[lane] = lane, chain
             self._pending = inlet.turning
             if not self._pending:
                 self._log_from(chain, inlet.read)
         self._tell_gains()
-        return chain is not None
+        return resumed
 
     def place(self) -> Saved:
         """Give the place in the music that is heard now."""
@@ -287,9 +289,9 @@ class Writer:
             self._pending = False
             self._log_from(self._chains[self._lane], inlet.taken_frame, inlet.taken_faded)
         if inlet.lane != self._lane:
-            self._lane = inlet.lane
-            if self._lane not in self._chains:
+            if inlet.lane not in self._chains:
                 raise RingError("The player plays what this engine did not make.")
+            self._lane = inlet.lane
             self._log_from(self._chains[self._lane], inlet.taken_frame, inlet.taken_faded)
         if inlet.end(self._lane) != self._chains[self._lane].end:
             raise RingError("The ring was written to by somebody else.")

@@ -142,7 +142,7 @@ class _Player:
     def _play_on(self, card: Card, stop: threading.Event) -> None:
         ring = self._ring_of(card.rate, card.channels)
         ring.device.write(card.name.encode()[:200])
-        reader = Reader(ring, card, factory.load(cache_folder() / "factory", card.rate, card.channels))
+        reader = Reader(ring, card, lambda: factory.load(cache_folder() / "factory", card.rate, card.channels))
         with self._hang.within(_OPENING_HANGS_S):
             card.start()
         with self._hang.within(_HANGS_S):

@@ -146,11 +146,15 @@ class Inlet:
         for hop, frame, data in saved:
             self.ring.save(lane, hop, frame, data)
 
+    def withdraw(self) -> None:
+        """Take back a turn that was published and not taken, if there is one."""
+        self._words[Word.SWITCH] = switch_word(self._words[Word.TAKEN], self._words[Word.PLAYING], self.read)
+
     def publish(self, lane: int, frame: int, origin_ns: int) -> None:
         """Let the player go over to a lane from a frame on; ``origin_ns`` is when the hand moved."""
         self.check()
         self._words[Word.ORIGIN_NS] = origin_ns
-        number = unpack_switch(self._words[Word.SWITCH]).number + 1
+        number = self._words[Word.TAKEN] + 1
         self._words[Word.SWITCH] = switch_word(number, lane, frame)
         self._words[Word.REWINDS] += 1
 

@@ -1,6 +1,7 @@
 """What is heard while there is no fresh sound: the ring's own history, or else the factory's minute."""
 
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -12,9 +13,10 @@ from appliance.stream.layout import BLOCK_FRAMES
 from appliance.stream.ledger import Ledger
 from appliance.stream.ring import Ring
 
-__all__ = ["Keeper"]
+__all__ = ["Factory", "Keeper"]
 
 Floats = npt.NDArray[np.float32]
+Factory = Callable[[], npt.NDArray[np.floating] | None]
 
 # At first the engine gets so long before the factory's minute is played.
 _PATIENCE_S: Final = 6.0
@@ -36,11 +38,11 @@ class Keeper:
     ----------
     ring : Ring
     ledger : Ledger
-    factory : (frames, channels) array or None
-        Played where there is no history.
+    factory : callable
+        Gives the factory's minute, (frames, channels), or None where there is none (yet); asked when it is needed.
     """
 
-    def __init__(self, ring: Ring, ledger: Ledger, factory: npt.NDArray[np.floating] | None) -> None:
+    def __init__(self, ring: Ring, ledger: Ledger, factory: Factory) -> None:
         self._ring = ring
         self._ledger = ledger
         self._factory = factory
@@ -116,9 +118,8 @@ class Keeper:
         return None if wander.lost else wander
 
     def _from_factory(self) -> Wander | None:
-        if self._factory is None:
-            return None
-        return Wander(self._factory, 0, self._ring.rate, secrets.randbits(32))
+        sound = self._factory()
+        return None if sound is None else Wander(sound, 0, self._ring.rate, secrets.randbits(32))
 
     def _bearable(self, block: Floats) -> bool:
         highest = np.abs(block).reshape(_PARTS, -1).max(axis=1)
@@ -132,13 +133,17 @@ class Keeper:
         """Go from what was heard last, played backwards, to the factory's minute: this hold is not what it was."""
         if self._is_factory:
             # Nor is that any more.
-            self._factory = None
+            self._factory = _nothing
         self._wander, self._is_factory = self._from_factory(), True
         fade = np.linspace(0.0, np.pi / 2.0, BLOCK_FRAMES, dtype=np.float32)[:, np.newaxis]
         bridge: Floats = self._last[::-1] * np.cos(fade)
         if self._wander is not None:
             bridge += self._wander.read(BLOCK_FRAMES) * np.sin(fade)
         return bridge
+
+
+def _nothing() -> None:
+    return None
 
 
 def _power(block: Floats) -> float:

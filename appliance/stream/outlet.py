@@ -77,6 +77,10 @@ class Outlet:
             return
         turn = unpack_switch(self._words[Word.SWITCH])
         if turn.number != self._words[Word.TAKEN]:
+            there = self._ring.lane(turn.lane)
+            if not there.begin <= turn.frame < there.end <= self.position + self._ring.shape.lane_frames:
+                # Nobody has made that future: somebody scribbled on the word.
+                return
             if turn.lane == self._lane:
                 self._words[Word.TAKEN] = turn.number
             elif holding and turn.frame > self.position and self.ready_frames < BLOCK_FRAMES:

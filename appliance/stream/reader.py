@@ -15,7 +15,7 @@ from appliance.stream.card import Card
 from appliance.stream.crossfade import Crossfade
 from appliance.stream.fader import FADE_IN_S, Fader
 from appliance.stream.fades import LANE_FADE_S
-from appliance.stream.keeper import Keeper
+from appliance.stream.keeper import Factory, Keeper
 from appliance.stream.layout import BLOCK_FRAMES, Word
 from appliance.stream.ledger import Ledger
 from appliance.stream.outlet import DRY_S, Outlet
@@ -46,8 +46,8 @@ class Reader:
     ring : Ring
     card : Card
         Started, of the ring's rate and channels.
-    factory : (frames, channels) array or None
-        Played where there is no history to hold.
+    factory : callable
+        Gives what is played where there is no history to hold; see `Keeper`.
     clock_ns : callable
         CLOCK_MONOTONIC in nanoseconds.
 
@@ -61,7 +61,7 @@ class Reader:
         self,
         ring: Ring,
         card: Card,
-        factory: npt.NDArray[np.floating] | None,
+        factory: Factory,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         if (ring.rate, ring.channels) != (card.rate, card.channels):

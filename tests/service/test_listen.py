@@ -318,7 +318,8 @@ def test_it_is_what_the_card_was_given(tmp_path: Path) -> None:
     ring = create(tmp_path, RATE, 2, 2.0)
     card = FakeCard(RATE, 2)
     card.start()
-    reader = Reader(ring, card, np.random.default_rng(1).uniform(-0.1, 0.1, (60 * RATE, 2)).astype(np.float32))
+    factory = np.random.default_rng(1).uniform(-0.1, 0.1, (60 * RATE, 2)).astype(np.float32)
+    reader = Reader(ring, card, lambda: factory)
     for _ in range(1000):
         reader.turn()
     first = len(card.frames) - GUARD_FRAMES - RATE

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from appliance.score.piece import Piece
-from appliance.spectrum.codec import CLIP_S, Floats, analyse, decibels
+from appliance.spectrum.codec import BINS, CLIP_S, Floats, analyse, decibels
 from appliance.stream.layout import BLOCK_FRAMES
 from appliance.stream.reader import CEILING
 from appliance.synth.loudness import loop_lufs
@@ -96,8 +96,9 @@ class Heard:
 class _Period:
     """An hour, or the whole of a shorter night."""
 
-    powers: list[float] = field(default_factory=list)
-    spectra: list[Floats] = field(default_factory=list)
+    clips: int = 0
+    power: float = 0.0
+    spectrum: Floats = field(default_factory=lambda: np.zeros(BINS, dtype=np.float64))
 
 
 class Ears:
@@ -185,8 +186,10 @@ class Ears:
         since_gap = self._frames - max(gap for gap in self._gaps if gap <= self._frames)
         if since_gap < _FADED_IN_S * self._rate or len(clip) < CLIP_S * self._rate:
             return
-        self._periods[period].powers.append(10.0 ** (loop_lufs(clip, self._rate) / 10.0))
-        self._periods[period].spectra.append(np.maximum(decibels(analyse(clip, self._rate)), _HEARD_DB))
+        now = self._periods[period]
+        now.clips += 1
+        now.power += 10.0 ** (loop_lufs(clip, self._rate) / 10.0)
+        now.spectrum += np.maximum(decibels(analyse(clip, self._rate)), _HEARD_DB)
 
     def _find_holes(self, sound: Floats) -> None:
         step = round(_HOLE_S * self._rate)
@@ -232,11 +235,11 @@ class Ears:
 
     def heard(self) -> Heard:
         """Tell what was heard."""
-        spectra = [np.mean(each.spectra, axis=0) for each in self._periods if len(each.spectra) > 20]
+        spectra = [each.spectrum / each.clips for each in self._periods if each.clips > 20]
         differences = [_rms(one - other) for index, one in enumerate(spectra) for other in spectra[:index]]
         return Heard(
             minutes=self._frames / self._rate / 60.0,
-            hourly_lufs=tuple(10.0 * float(np.log10(np.mean(each.powers))) for each in self._periods if each.powers),
+            hourly_lufs=tuple(10.0 * float(np.log10(each.power / each.clips)) for each in self._periods if each.clips),
             peak=self._peak,
             not_finite=self._not_finite,
             clicks=self._clicks,

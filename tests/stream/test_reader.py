@@ -311,7 +311,7 @@ def test_a_ring_that_was_scribbled_on_is_left_without_a_hole(stage: Stage, tmp_p
 
 def test_a_card_of_another_format_is_refused(stage: Stage) -> None:
     with pytest.raises(ValueError, match="is not for"):
-        Reader(stage.ring, FakeCard(RATE, 1), None)
+        Reader(stage.ring, FakeCard(RATE, 1), lambda: None)
 
 
 def test_the_monitor_has_what_was_sent(stage: Stage) -> None:

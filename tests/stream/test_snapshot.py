@@ -46,7 +46,7 @@ class Room:
         self.inlet = Inlet(self.ring, self.clock)
         self.card = FakeCard(RATE, 2, self.clock.sleep, latency_s=0.08)
         self.card.start()
-        self.reader = Reader(self.ring, self.card, None, self.clock)
+        self.reader = Reader(self.ring, self.card, lambda: None, self.clock)
 
     def make(self, lane: int, seconds: float) -> None:
         at = self.inlet.end(lane) + np.arange(round(seconds * RATE))
