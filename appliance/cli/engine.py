@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from appliance.cli.process import config_option, name_process, tell
 from appliance.errors import RingError
 from appliance.folders import runtime_folder
 
@@ -13,9 +14,7 @@ __all__ = ["engine"]
 
 
 @click.command()
-@click.option(
-    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings; the usual latent.toml if absent."
-)
+@config_option
 def engine(config: Path | None) -> int:
     """Make the music that the player plays; `latent play` runs both.
 
@@ -25,7 +24,6 @@ def engine(config: Path | None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
 
-    from appliance.cli.process import name_process, tell
     from appliance.health.watchdog import watchdog_from_environment
     from appliance.settings import read_settings
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from appliance.cli.process import tell
+from appliance.cli.process import card_option, config_option, tell
 from appliance.errors import CardError, SettingsError, UsageError
 from appliance.folders import runtime_folder, shown
 
@@ -22,16 +22,8 @@ _PLAYER_PAUSE_S = 0.8
 
 
 @click.command()
-@click.option(
-    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings; the usual latent.toml if absent."
-)
-@click.option(
-    "--device",
-    "devices",
-    multiple=True,
-    metavar="NAME",
-    help="Sound card, by its name or part of it; overrides the settings. Give it again for a second choice.",
-)
+@config_option
+@card_option
 def play(config: Path | None, devices: tuple[str, ...]) -> int:
     """Play endlessly through the sound card, until Ctrl-C.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from appliance.cli.process import card_option, config_option, name_process, tell
 from appliance.errors import RingError
 from appliance.folders import runtime_folder
 
@@ -16,16 +17,8 @@ __all__ = ["player"]
 
 
 @click.command()
-@click.option(
-    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings; the usual latent.toml if absent."
-)
-@click.option(
-    "--device",
-    "devices",
-    multiple=True,
-    metavar="NAME",
-    help="Sound card, by its name or part of it; overrides the settings. Give it again for a second choice.",
-)
+@config_option
+@card_option
 @click.option("--wish", hidden=True)
 def player(config: Path | None, devices: tuple[str, ...], wish: str | None) -> int:
     """Play what the engine makes; `latent play` runs both.
@@ -56,7 +49,6 @@ def _play(wish: dict[str, object]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
 
-    from appliance.cli.process import name_process, tell
     from appliance.health.watchdog import watchdog_from_environment
     from appliance.service.player import Wish, run
 

@@ -5,7 +5,18 @@ from pathlib import Path
 
 import click
 
-__all__ = ["name_process", "tell"]
+__all__ = ["card_option", "config_option", "name_process", "tell"]
+
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings; the usual latent.toml if absent."
+)
+card_option = click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="Sound card, by its name or part of it; overrides the settings. Give it again for a second choice.",
+)
 
 
 def name_process(name: str) -> None:

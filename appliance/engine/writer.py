@@ -80,7 +80,7 @@ class Writer:
         self._lane = 0
         self._hands = _Hands(Mood(), 0)
         self._hasten = False
-        self._gains = Gains()
+        self._gains: Gains | None = None
         self._loudness = Loudness(timeline.rate, timeline.channels)
         self._pending = False
         self._refusals = inlet.refusals
@@ -322,7 +322,7 @@ class Writer:
 
     def _tell_gains(self) -> None:
         gains = Gains(volume=self._hands.mood.volume)
-        if gains != self._gains or not self._inlet.ring.gains.count:
+        if gains != self._gains:
             self._gains = gains
             self._inlet.ring.gains.write(gains.pack())
 
