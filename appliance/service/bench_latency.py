@@ -43,6 +43,7 @@ _SOUNDING: Final = 10.0 ** (-60.0 / 20.0)
 # So long is listened for an answer, and so much from before the turn shows where in the stream the card was.
 _LISTEN_S: Final = 1.5
 _BEFORE_S: Final = 0.2
+_FADED_IN_S: Final = 1.0
 # A hop of the music: turns are spread over it.
 _HOP_S: Final = 1.0
 _NOT_FOR_CHILDREN: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
@@ -117,6 +118,8 @@ class Pair:
         """
         words = self.ring.words
         self._await("no full reserve", lambda: self._reserve_full() or None)
+        # Until then it is faded in, and is not what lies in the lane.
+        self._await("no frames taken", lambda: words[Word.READ] > _FADED_IN_S * self.ring.rate or None)
         self._await("no frames taken", lambda: self._at_phase(phase) or None)
         unturned, stood = self._to_come(), self._disturbances()
         noted_ns = words[Word.ANSWER_NS]

@@ -108,6 +108,9 @@ def rise_db(audio: Audio, hole: Hole, level: float) -> float:
     """Tell how loud the first 50 ms after a hole are against music on average; what is faded in is soft at first."""
     begin = hole.frame + round(hole.seconds * RATE)
     first = audio[begin : begin + RATE // 20].astype(np.float64)
+    if not len(first):
+        # Nothing follows: what is last is no hole that anything came back from.
+        return -np.inf
     return 20.0 * float(np.log10(max(np.sqrt(np.mean(first**2)), 1e-9) / level))
 
 
