@@ -1,7 +1,9 @@
 """Where things are kept (systemd's folders where it gives them, else the XDG folders of the user), and safely so."""
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -62,10 +64,17 @@ def runtime_folder() -> Path:
     Raises
     ------
     OSError
-        If it cannot be made.
+        If it cannot be made, or lies where anybody may write and is somebody else's.
     """
-    folder = _folder("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "") if _runtime_given() else _temporary()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _runtime_given():
+        folder = _folder("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", "")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+    folder = _temporary()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    there = folder.lstat()
+    if not stat.S_ISDIR(there.st_mode) or there.st_uid != os.getuid() or there.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "it is somebody else's, or others may write to it", str(folder))
     return folder
 
 

@@ -13,7 +13,17 @@ from appliance.errors import MoodError, SettingsError
 from appliance.folders import configuration_folder, shown
 from appliance.mood import Mood
 
-__all__ = ["MOST_CHANNELS", "RATES", "CardSettings", "MusicSettings", "Settings", "SoundSettings", "read_settings"]
+__all__ = [
+    "BUILT_IN_BEDS",
+    "MOST_CHANNELS",
+    "NO_BEDS",
+    "RATES",
+    "CardSettings",
+    "MusicSettings",
+    "Settings",
+    "SoundSettings",
+    "read_settings",
+]
 
 
 _MOST_BYTES = 1 << 20
@@ -27,6 +37,11 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+# Beds that are no folder.
+BUILT_IN_BEDS = "weather"
+NO_BEDS = "none"
+
+
 class MusicSettings(_Table):
     """What is played."""
 
@@ -35,7 +50,7 @@ class MusicSettings(_Table):
     # None: one that this installation drew for itself. `each_morning` says what becomes of it.
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     # A folder of recordings, "weather" for the built-in ones, or "none".
-    beds: _Name = "weather"
+    beds: _Name = BUILT_IN_BEDS
     # What a boot begins: other music than ever before, the same every time, or what was left off.
     each_morning: Literal["new", "same", "continue"] = "new"
 

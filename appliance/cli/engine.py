@@ -1,12 +1,11 @@
 """``latent engine``."""
 
-import signal
 import threading
 from pathlib import Path
 
 import click
 
-from appliance.cli.process import config_option, name_process, tell
+from appliance.cli.process import config_option, name_process, stop_when_told, tell
 from appliance.errors import RingError
 from appliance.folders import runtime_folder
 
@@ -21,8 +20,7 @@ def engine(config: Path | None) -> int:
     Example: latent engine --config /etc/latent/latent.toml
     """
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop_when_told(stop)
 
     from appliance.health.watchdog import watchdog_from_environment
     from appliance.settings import read_settings

@@ -2,18 +2,22 @@
 
 import contextlib
 import fcntl
-import signal
+import os
 import sys
 import sysconfig
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.process import card_option, config_option, tell
-from appliance.errors import CardError, SettingsError, UsageError
+from appliance.cli.process import card_option, config_option, stop_when_told, tell
+from appliance.errors import CardError, ModelError, SettingsError, UsageError
 from appliance.folders import runtime_folder, shown
+
+if TYPE_CHECKING:
+    from appliance.settings import MusicSettings
 
 __all__ = ["play"]
 
@@ -41,12 +45,13 @@ def play(config: Path | None, devices: tuple[str, ...]) -> int:
     ]
     stop = threading.Event()
     with _alone() as folder:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+        stop_when_told(stop)
         code = supervise(children, stop, tell)
         if code == 0:
-            # What is left after a crash is gone on with; who ended it wants something new next time.
-            (folder / "ring").unlink(missing_ok=True)
+            # What is left after a crash is gone on with, and remembered; who ended it wants something new next time.
+            for name in ("ring", "starts"):
+                with contextlib.suppress(IsADirectoryError):
+                    (folder / name).unlink(missing_ok=True)
     return code
 
 
@@ -61,12 +66,33 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> None:
     ]
     preferred: tuple[str, ...] = ()
     try:
-        preferred = read_settings(config).card.device
+        settings = read_settings(config)
+        preferred = settings.card.device
+        problems += _missing(settings.music)
     except SettingsError as error:
         problems.insert(0, str(error))
-    problems += _unknown(devices or preferred)
+    named = tuple(device for device in devices if device.strip() and device.isprintable())
+    problems += _unknown(named if devices else preferred)
     if problems:
         raise UsageError(" ".join(problems))
+
+
+def _missing(music: "MusicSettings") -> list[str]:
+    """Say which model or recordings are not there; the services would wait for them, and play others meanwhile."""
+    from appliance.settings import BUILT_IN_BEDS, NO_BEDS
+
+    problems = []
+    if music.model != "default":
+        from appliance.model.bundle import read
+        from appliance.model.library import find
+
+        try:
+            read(find(music.model))
+        except ModelError as error:
+            problems.append(str(error))
+    if music.beds not in (BUILT_IN_BEDS, NO_BEDS) and not Path(music.beds).expanduser().is_dir():
+        problems.append(f"There is no folder of recordings {shown(music.beds)}: check its path, or set beds to none.")
+    return problems
 
 
 def _unknown(names: tuple[str, ...]) -> list[str]:
@@ -91,18 +117,21 @@ def _alone() -> Iterator[Path]:
     """Hold the runtime folder for this process alone; the lock ends with the process, however that ends."""
     try:
         folder = runtime_folder()
-        lock = (folder / "play.lock").open("wb")
+        path = folder / "play.lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise UsageError(
             f"The folder for what runs cannot be used ({shown(error.filename)}: {error.strerror}): set"
             " RUNTIME_DIRECTORY to one that can be written."
         ) from error
-    with lock:
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UsageError(
-                f"Latent is playing already, as the lock on {shown(lock.name)} tells: stop that first, or set"
+                f"Latent is playing already, as the lock on {shown(path)} tells: stop that first, or set"
                 " RUNTIME_DIRECTORY to another folder for a second one."
             ) from error
         yield folder
+    finally:
+        os.close(lock)

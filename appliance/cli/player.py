@@ -2,14 +2,13 @@
 
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
 
 import click
 
-from appliance.cli.process import card_option, config_option, name_process, tell
+from appliance.cli.process import card_option, config_option, name_process, stop_when_told, tell
 from appliance.errors import RingError
 from appliance.folders import runtime_folder
 
@@ -46,8 +45,7 @@ def _become_light(config: Path | None, devices: tuple[str, ...]) -> None:
 
 def _play(wish: dict[str, object]) -> int:
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop_when_told(stop)
 
     from appliance.health.watchdog import watchdog_from_environment
     from appliance.service.player import Wish, run

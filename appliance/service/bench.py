@@ -110,7 +110,8 @@ def realtime(seconds: float) -> dict[str, float | None]:
 def engine(seconds: float) -> Contestant:
     """Get ready to render so many seconds a turn: score to master, with the shipped model and the built-in weather."""
     from appliance.mood import Mood
-    from appliance.service.build import BUILT_IN_BEDS, build_timeline
+    from appliance.service.build import build_timeline
+    from appliance.settings import BUILT_IN_BEDS
 
     timeline = build_timeline(None, RATE, _CHANNELS, BUILT_IN_BEDS, SoundSettings(), lambda _: None)
     mood = Mood()

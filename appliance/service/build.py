@@ -11,16 +11,14 @@ from appliance.folders import cache_folder
 from appliance.model.bundle import read
 from appliance.model.library import find
 from appliance.mood import Mood
-from appliance.settings import MOST_CHANNELS, RATES, SoundSettings
+from appliance.settings import BUILT_IN_BEDS, MOST_CHANNELS, NO_BEDS, RATES, SoundSettings
 from appliance.spectrum.codec import Floats, linear_grid
 from appliance.synth.beds import Beds
 from appliance.synth.recordings import prepare
 from appliance.synth.weather import weather
 
-__all__ = ["BUILT_IN_BEDS", "NO_BEDS", "build_timeline", "endless"]
+__all__ = ["build_timeline", "endless"]
 
-BUILT_IN_BEDS = "weather"
-NO_BEDS = "none"
 # The built-in weather is the same on every machine and every day, so that a seed means the same music.
 _WEATHER_SEED = 0x5EA
 

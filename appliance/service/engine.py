@@ -25,7 +25,7 @@ from appliance.service.build import build_timeline
 from appliance.service.factory import ensure
 from appliance.service.ladder import Ladder, Rung
 from appliance.service.mornings import Morning, Mornings
-from appliance.settings import Settings
+from appliance.settings import BUILT_IN_BEDS, Settings
 from appliance.stream.inlet import Inlet
 from appliance.stream.ring import Ring, claim, open_ring
 
@@ -41,7 +41,7 @@ _TIDY_EVERY_S: Final = 10.0
 _RUNGS: Final = (
     "",
     "After several crashes the engine starts without controls.",
-    "After more crashes the engine starts without controls and with the shipped model.",
+    "After more crashes the engine starts without controls, and with the shipped model and weather.",
     "After still more crashes the engine starts without controls or control socket, and with the shipped model.",
 )
 
@@ -111,7 +111,7 @@ class _Engine:
         writer = Writer(Inlet(ring), timeline, Log(inputs_of(timeline, self._settings.sound)))
         writer.begin(self._beginning)
         self._writer = writer
-        ring.facts.write(self._facts(writer.place().cursor))
+        ring.facts.write(self._facts(writer.place().cursor, _told(ring)))
         if self._server is None and self._rung.api:
             self._listen()
         return True
@@ -170,7 +170,9 @@ class _Engine:
         if timeline is None or (timeline.rate, timeline.channels) != (ring.rate, ring.channels):
             music = self._settings.music
             model = music.model if self._rung.own_model else None
-            timeline = build_timeline(model, ring.rate, ring.channels, music.beds, self._settings.sound, self._say)
+            # A folder of recordings may be on a stick that was pulled out.
+            beds = music.beds if self._rung.own_model else BUILT_IN_BEDS
+            timeline = build_timeline(model, ring.rate, ring.channels, beds, self._settings.sound, self._say)
             self._timeline = timeline
         return timeline
 
@@ -218,11 +220,11 @@ class _Engine:
             # The music matters more.
             self._say(str(error))
 
-    def _facts(self, cursor: Cursor) -> bytes:
+    def _facts(self, cursor: Cursor, before: dict[str, Any]) -> bytes:
         facts = {
             "seed": cursor.seed,
             "model": self._settings.music.model if self._rung.own_model else "default",
-            "boots": None if self._morning is None else self._morning.boots,
+            "boots": before.get("boots") if self._morning is None else self._morning.boots,
             "rung": self._rung.number,
         }
         return json.dumps(facts).encode()
@@ -266,6 +268,15 @@ class _Engine:
             return self._writer.log_until_now()
         except ValueError as error:
             raise ApiError("Nothing of this engine has been heard yet: ask again in a moment.") from error
+
+
+def _told(ring: Ring) -> dict[str, Any]:
+    """What an engine said of itself before."""
+    try:
+        told = json.loads(ring.facts.read() or b"{}")
+    except ValueError:
+        told = {}
+    return told if isinstance(told, dict) else {}
 
 
 def _give_back_memory() -> None:

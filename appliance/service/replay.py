@@ -11,9 +11,9 @@ from appliance.engine.log import MOST_LOG_BYTES, Chosen, Logged, Turn, inputs_of
 from appliance.engine.timeline import Timeline
 from appliance.errors import UsageError
 from appliance.folders import shown
-from appliance.service.build import BUILT_IN_BEDS, NO_BEDS, build_timeline
+from appliance.service.build import build_timeline
 from appliance.service.render import PieceNote, heard_within
-from appliance.settings import SoundSettings
+from appliance.settings import BUILT_IN_BEDS, NO_BEDS, SoundSettings
 from appliance.spectrum.codec import Floats
 from appliance.stream.fades import LANE_FADE_S, blend_lanes, lane_fade
 

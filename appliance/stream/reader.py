@@ -76,6 +76,7 @@ class Reader:
         self._crossfade = Crossfade(ring.rate)
         self._keeper = Keeper(ring, self._ledger, factory)
         self._rested = 0
+        self._sounded = False
         self._fader = Fader(ring.rate)
         self._gains = Gains()
         self._gains_count = -1
@@ -189,6 +190,9 @@ class Reader:
     def _account(self, fresh: Floats | None, sent: Floats) -> None:
         """Write down what the card has taken."""
         if fresh is None:
+            if self._keeper.sounding and not self._sounded:
+                # Nothing fresh was heard before that this could have been begun from.
+                self._words[Word.HOLDS] += 1
             if not self._keeper.patient:
                 self._ledger.held(self._keeper.sounding)
         else:
@@ -200,6 +204,7 @@ class Reader:
                 # It stands where the card stands: what is in hand will be pulled again.
                 self._next = None
                 self._outlet.position = self._ledger.read
+        self._sounded = fresh is not None or self._keeper.sounding
         self._ledger.sent(sent, self._state())
 
     def _answer(self) -> None:

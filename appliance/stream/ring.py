@@ -9,6 +9,7 @@ import errno
 import fcntl
 import mmap
 import os
+import stat
 import struct
 import uuid
 import zlib
@@ -201,14 +202,15 @@ def open_ring(folder: Path, *, writable: bool) -> Ring:
     """
     path = ring_path(folder)
     try:
-        handle = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC)
+        handle = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError as error:
         raise RingError(f"Nothing plays on this machine (there is no {shown(path)}): start `latent play`.") from error
     except OSError as error:
         raise RingError(f"{shown(path)} cannot be opened ({error.strerror}): check its rights.") from error
     try:
-        shape = Shape.unpack(os.pread(handle, Shape.size(), 0))
-        if shape is None or os.fstat(handle).st_size < shape.offsets.end:
+        there = os.fstat(handle)
+        shape = Shape.unpack(os.pread(handle, Shape.size(), 0)) if stat.S_ISREG(there.st_mode) else None
+        if shape is None or there.st_size < shape.offsets.end:
             raise RingError(
                 f"{shown(path)} is no ring that can be played: restart `latent player`, which makes another."
             )
@@ -232,7 +234,7 @@ def claim(folder: Path, who: str) -> int:
     """
     path = folder / f"{who}.lock"
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise RingError(f"{shown(path)} cannot be opened ({error.strerror}): check its rights.") from error
     try:

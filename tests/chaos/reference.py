@@ -11,9 +11,9 @@ from chaos.measure import RATE, Audio
 
 from appliance.engine.timeline import Timeline
 from appliance.mood import QUANTITIES, Mood
-from appliance.service.build import BUILT_IN_BEDS, build_timeline, endless
+from appliance.service.build import build_timeline, endless
 from appliance.service.factory import ensure
-from appliance.settings import SoundSettings
+from appliance.settings import BUILT_IN_BEDS, SoundSettings
 
 __all__ = ["HANDS", "SEED", "factory_folder", "prepare", "reference", "turned"]
 

@@ -240,3 +240,35 @@ def test_a_card_that_nobody_knows_is_told_beside_all_the_rest(sound_server, tmp_
     assert "card.rate: must be at least" in done.stderr
     assert "There is no sound card called 'defalt'; did you mean 'default'" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_music_that_is_not_there_is_refused_with_all_else(tmp_path: Path, latent, monkeypatch) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    config = tmp_path / "latent.toml"
+    config.write_text(f"[music]\nmodel = 'nothere'\nbeds = '{tmp_path / 'rain'}'\n")
+    outcome = latent("play", "--config", config)
+
+    assert outcome.code == 2
+    assert "There is no model named 'nothere'" in outcome.err
+    assert f"There is no folder of recordings {tmp_path / 'rain'}" in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_somebody_elses_is_refused(tmp_path: Path, latent, monkeypatch) -> None:
+    for variable in ("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    folder = tmp_path / f"latent-{os.getuid()}"
+    folder.mkdir(mode=0o700)
+    folder.chmod(0o777)
+    outcome = latent("play")
+
+    assert outcome.code == 2
+    assert "others may write to it" in outcome.err
+
+    folder.chmod(0o700)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (folder / "play.lock").symlink_to(victim)
+    assert latent("play").code == 2
+    assert victim.read_text() == "precious"
