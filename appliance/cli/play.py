@@ -79,12 +79,12 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> None:
 
 def _missing(music: "MusicSettings") -> list[str]:
     """Say which model or recordings are not there; the services would wait for them, and play others meanwhile."""
+    from appliance.model.library import DEFAULT, find
     from appliance.settings import BUILT_IN_BEDS, NO_BEDS
 
     problems = []
-    if music.model != "default":
+    if music.model != DEFAULT:
         from appliance.model.bundle import read
-        from appliance.model.library import find
 
         try:
             read(find(music.model))

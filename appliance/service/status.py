@@ -86,6 +86,8 @@ def status(
         "healthy": not found,
         "reason": "; ".join(found) or _well(read),
         **_of_the_ring(read),
+        # What a player that is gone said last is true no more.
+        **({"state": "not running", "loudness_lufs": None} if problems["player"] else {}),
         **_of_the_music(ring, read, told),
         "uptime_s": None if problems["player"] else read.player.uptime_s,
         "engine": _process(read.engine, problems["engine"]) | {"answers": bool(told)},
