@@ -18,12 +18,13 @@ SILENCE_LUFS: Final = -120.0
 # A block lasts a hundredth of a second. Over all moods, music was seen to stray from what is announced by -15 to +16 dB
 # in one, its differences from sample to sample by no more than -2 dB, and 16 blocks by -7 to +3 LU.
 _WINDOW_BLOCKS: Final = 16
-_BLOCK_ABOVE_DB: Final = 20.0
-_BLOCK_BELOW_DB: Final = 24.0
+# A day of random moods went a little further still.
+_BLOCK_ABOVE_DB: Final = 26.0
+_BLOCK_BELOW_DB: Final = 30.0
 # Those of noise are 3 dB above itself, so that noise as loud as music from a broken writer is told at once.
-_STEPS_ABOVE_DB: Final = 10.0
-_WINDOW_ABOVE_LU: Final = 6.0
-_WINDOW_BELOW_LU: Final = 12.0
+_STEPS_ABOVE_DB: Final = 14.0
+_WINDOW_ABOVE_LU: Final = 9.0
+_WINDOW_BELOW_LU: Final = 16.0
 # Announced rests are no reason to refuse what is not loud anyway, nor is silence where a rest is announced.
 _NEVER_LOUD_LUFS: Final = -26.0
 _REST_LUFS: Final = -60.0

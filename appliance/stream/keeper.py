@@ -20,8 +20,8 @@ Factory = Callable[[], npt.NDArray[np.floating] | None]
 
 # At first the engine gets so long before the factory's minute is played.
 _PATIENCE_S: Final = 6.0
-# A block of the hold may be 13 dB above what fresh sound was on average; what is more was never ours.
-_MOST_ABOVE: Final = 20.0
+# A block of the hold may be 26 dB above what fresh sound was on average; what is more was never ours.
+_MOST_ABOVE: Final = 400.0
 _AVERAGE_S: Final = 20.0
 # Before so much was heard nobody knows.
 _LEARNED_S: Final = 10.0
@@ -77,7 +77,6 @@ class Keeper:
         # Evenly at first: a piece begins softly.
         self._learned += 1
         self._power += (_power(fresh) - self._power) * max(self._share, 1.0 / self._learned)
-        self._last = fresh
 
     def begin(self) -> None:
         """Get ready to hold what was heard last; whoever calls fades over to it."""
@@ -135,6 +134,8 @@ class Keeper:
             # Nor is that any more.
             self._factory = _nothing
         self._wander, self._is_factory = self._from_factory(), True
+        if self._wander is None:
+            self._wander, self._is_factory = self._from_history(), False
         fade = np.linspace(0.0, np.pi / 2.0, BLOCK_FRAMES, dtype=np.float32)[:, np.newaxis]
         bridge: Floats = self._last[::-1] * np.cos(fade)
         if self._wander is not None:
