@@ -1,0 +1,205 @@
+"""The corpus opened for writing: sources and their clips enter, whole or not at all; decisions about them are kept."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from appliance.errors import StudioError
+from appliance.spectrum.codec import Floats
+from appliance.studio.corpus import ROW_BYTES, mapped, split_by_name
+
+__all__ = ["Clip", "Entry", "Ledger", "Rejection", "Told"]
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS source (
+    number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, licence TEXT NOT NULL, problem TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS clip (
+    row INTEGER PRIMARY KEY, source INTEGER NOT NULL, start_s REAL NOT NULL, split TEXT NOT NULL, fit INTEGER NOT NULL,
+    lufs REAL NOT NULL, drift_db REAL NOT NULL, flutter_db REAL NOT NULL, kept INTEGER);
+CREATE TABLE IF NOT EXISTS rejection (source INTEGER NOT NULL, start_s REAL NOT NULL, reason TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Two seconds of a source that may be learned from.
+
+    Attributes
+    ----------
+    start_s : float
+        Where in the source it begins.
+    spectrum : (1233,) in 0..1
+        Brought to about ``LOUDNESS_LUFS``.
+    lufs : float
+        How loud it was.
+    drift_db : float
+        Level of its second half over its first: decay is negative.
+    flutter_db : float
+        Standard deviation of the level of its tenths of a second: beating and tremolo.
+    fit : bool
+        May become a place of the atlas, as far as its maker knows: no rub of semitones, no harsh instrument.
+    """
+
+    start_s: float
+    spectrum: Floats
+    lufs: float
+    drift_db: float
+    flutter_db: float
+    fit: bool = True
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Two seconds of a source that may not, and why, in a word or two: the same words for the same reason."""
+
+    start_s: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A source and what came of it.
+
+    Attributes
+    ----------
+    name : str
+        Path below the gathered folder with ``/`` between its parts, or the name of an instrument.
+    licence : str
+        A note; may be empty.
+    clips, rejections : sequence
+    problem : str
+        Why nothing could be read; empty where something could.
+    split : str
+        One of ``SPLITS``; where empty, the name decides, by a hash, so that more sources change nothing.
+    """
+
+    name: str
+    licence: str = ""
+    clips: Sequence[Clip] = ()
+    rejections: Sequence[Rejection] = ()
+    problem: str = ""
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the ledger knows of one clip: ``kept`` is None until somebody decides."""
+
+    row: int
+    source: str
+    start_s: float
+    licence: str
+    lufs: float
+    kept: bool | None
+
+
+class Ledger:
+    """A corpus opened for writing; use it in a ``with`` statement, in one process at a time.
+
+    Raises
+    ------
+    StudioError
+        If the folder cannot be written to, or is not a corpus.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "spectra.f16"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # Curation answers its page from several threads, one at a time.
+            self._db = sqlite3.connect(folder / "clips.db", timeout=10.0, check_same_thread=False)
+            self._db.executescript(_TABLES)
+            self._spectra = self._path.open("ab")
+            # What was written before its transaction was not is not there.
+            self._spectra.truncate(len(self) * ROW_BYTES)
+        except (OSError, sqlite3.Error) as error:
+            raise StudioError(f"{folder} cannot hold a corpus ({error}); choose another folder with --work.") from error
+
+    def __len__(self) -> int:
+        return int(self._db.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM clip").fetchone()[0])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close both files; may be called again."""
+        self._spectra.close()
+        self._db.close()
+
+    def known(self) -> set[str]:
+        """Names of the sources that were added."""
+        return {name for (name,) in self._db.execute("SELECT name FROM source")}
+
+    def add(self, entry: Entry) -> int:
+        """Add a source with its clips; gives the row of the first of them.
+
+        Raises
+        ------
+        StudioError
+            If the source is there already, or the disk is full.
+        """
+        first = len(self)
+        try:
+            self._spectra.truncate(first * ROW_BYTES)
+            for clip in entry.clips:
+                self._spectra.write(np.asarray(clip.spectrum, dtype="<f2").tobytes())
+            self._spectra.flush()
+            os.fsync(self._spectra.fileno())
+            with self._db:
+                told = (entry.name, entry.licence, entry.problem)
+                cursor = self._db.execute("INSERT INTO source (name, licence, problem) VALUES (?, ?, ?)", told)
+                number = cursor.lastrowid
+                split = entry.split or split_by_name(entry.name)
+                self._db.executemany(
+                    "INSERT INTO clip VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                    [
+                        (first + at, number, one.start_s, split, one.fit, one.lufs, one.drift_db, one.flutter_db)
+                        for at, one in enumerate(entry.clips)
+                    ],
+                )
+                rejected = [(number, rejection.start_s, rejection.reason) for rejection in entry.rejections]
+                self._db.executemany("INSERT INTO rejection VALUES (?, ?, ?)", rejected)
+        except sqlite3.IntegrityError as error:
+            raise StudioError(f"{entry.name} is in the corpus already; leave it out or start a new one.") from error
+        except (OSError, sqlite3.Error) as error:
+            raise StudioError(f"The corpus could not be written ({error}); make room and run it again.") from error
+        return first
+
+    def decide(self, row: int, kept: bool | None) -> None:
+        """Keep a clip, reject it, or take the decision back; raises StudioError where there is no such row."""
+        with self._db:
+            if self._db.execute("UPDATE clip SET kept = ? WHERE row = ?", (kept, row)).rowcount == 0:
+                raise StudioError(f"The corpus has no clip {row}; reload the page.")
+
+    def spectra(self) -> npt.NDArray[np.float16]:
+        """All spectra added so far, (n, 1233) float16, memory-mapped and read-only."""
+        return mapped(self._path, len(self))
+
+    def told(self) -> list[Told]:
+        """All clips in order of row, decided or not."""
+        rows = self._db.execute(
+            "SELECT row, name, start_s, licence, lufs, kept FROM clip JOIN source ON source = number ORDER BY row"
+        )
+        return [
+            Told(row, name, start_s, licence, lufs, None if kept is None else bool(kept))
+            for row, name, start_s, licence, lufs, kept in rows
+        ]
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Sources that could not be read, and why."""
+        return self._db.execute("SELECT name, problem FROM source WHERE problem != '' ORDER BY number").fetchall()
+
+    def rejections(self) -> list[tuple[str, float, str]]:
+        """Clips that were turned down: source, start in seconds, reason."""
+        return self._db.execute(
+            "SELECT name, start_s, reason FROM rejection JOIN source ON source = number ORDER BY number, start_s"
+        ).fetchall()
