@@ -18,7 +18,8 @@ __all__ = ["Clip", "Entry", "Ledger", "Rejection", "Told"]
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS source (
-    number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, licence TEXT NOT NULL, problem TEXT NOT NULL);
+    number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, path TEXT NOT NULL, licence TEXT NOT NULL,
+    problem TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clip (
     row INTEGER PRIMARY KEY, source INTEGER NOT NULL, start_s REAL NOT NULL, split TEXT NOT NULL, fit INTEGER NOT NULL,
     lufs REAL NOT NULL, drift_db REAL NOT NULL, flutter_db REAL NOT NULL, kept INTEGER);
@@ -69,7 +70,10 @@ class Entry:
     Attributes
     ----------
     name : str
-        Path below the gathered folder with ``/`` between its parts, or the name of an instrument.
+        The gathered folder's own name and the path below it, as in ``garden/2024/rain.wav``; or the name of an
+        instrument.
+    path : str
+        Where the recording lies, absolute; empty for what was synthesised.
     licence : str
         A note; may be empty.
     clips, rejections : sequence
@@ -80,6 +84,7 @@ class Entry:
     """
 
     name: str
+    path: str = ""
     licence: str = ""
     clips: Sequence[Clip] = ()
     rejections: Sequence[Rejection] = ()
@@ -93,6 +98,7 @@ class Told:
 
     row: int
     source: str
+    path: str
     start_s: float
     licence: str
     lufs: float
@@ -155,8 +161,8 @@ class Ledger:
             self._spectra.flush()
             os.fsync(self._spectra.fileno())
             with self._db:
-                told = (entry.name, entry.licence, entry.problem)
-                cursor = self._db.execute("INSERT INTO source (name, licence, problem) VALUES (?, ?, ?)", told)
+                told = (entry.name, entry.path, entry.licence, entry.problem)
+                cursor = self._db.execute("INSERT INTO source (name, path, licence, problem) VALUES (?, ?, ?, ?)", told)
                 number = cursor.lastrowid
                 split = entry.split or split_by_name(entry.name)
                 self._db.executemany(
@@ -187,11 +193,11 @@ class Ledger:
     def told(self) -> list[Told]:
         """All clips in order of row, decided or not."""
         rows = self._db.execute(
-            "SELECT row, name, start_s, licence, lufs, kept FROM clip JOIN source ON source = number ORDER BY row"
+            "SELECT row, name, path, start_s, licence, lufs, kept FROM clip JOIN source ON source = number ORDER BY row"
         )
         return [
-            Told(row, name, start_s, licence, lufs, None if kept is None else bool(kept))
-            for row, name, start_s, licence, lufs, kept in rows
+            Told(row, name, path, start_s, licence, lufs, None if kept is None else bool(kept))
+            for row, name, path, start_s, licence, lufs, kept in rows
         ]
 
     def problems(self) -> list[tuple[str, str]]:
