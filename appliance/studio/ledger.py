@@ -1,8 +1,9 @@
 """The corpus opened for writing: sources and their clips enter, whole or not at all; decisions about them are kept."""
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -24,7 +25,11 @@ CREATE TABLE IF NOT EXISTS clip (
     row INTEGER PRIMARY KEY, source INTEGER NOT NULL, start_s REAL NOT NULL, split TEXT NOT NULL, fit INTEGER NOT NULL,
     lufs REAL NOT NULL, drift_db REAL NOT NULL, flutter_db REAL NOT NULL, kept INTEGER);
 CREATE TABLE IF NOT EXISTS rejection (source INTEGER NOT NULL, start_s REAL NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS decision (
+    step INTEGER NOT NULL, row INTEGER NOT NULL, kept INTEGER, guessed INTEGER NOT NULL, PRIMARY KEY (row, step));
+CREATE INDEX IF NOT EXISTS decision_of_step ON decision (step);
 """
+_LATEST = "FROM decision WHERE decision.row = clip.row ORDER BY step DESC LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Told:
-    """What the ledger knows of one clip: ``kept`` is None until somebody decides."""
+    """What the ledger knows of one clip: ``kept`` is None until it is decided, ``guessed`` where nobody heard it."""
 
     row: int
     source: str
@@ -103,6 +108,7 @@ class Told:
     licence: str
     lufs: float
     kept: bool | None
+    guessed: bool
 
 
 class Ledger:
@@ -181,10 +187,50 @@ class Ledger:
         return first
 
     def decide(self, row: int, kept: bool | None) -> None:
-        """Keep a clip, reject it, or take the decision back; raises StudioError where there is no such row."""
-        with self._db:
-            if self._db.execute("UPDATE clip SET kept = ? WHERE row = ?", (kept, row)).rowcount == 0:
-                raise StudioError(f"The corpus has no clip {row}; reload the page.")
+        """Keep a clip, reject it, or take the decision back, by hand; raises StudioError where there is no such row."""
+        self._step({row: kept}, guessed=False)
+
+    def accept(self, guesses: Mapping[int, bool]) -> None:
+        """Keep or reject clips that nobody heard, all in one step.
+
+        Raises
+        ------
+        StudioError
+            If there is no such row, or the disk is full; nothing is decided then.
+        """
+        self._step(guesses, guessed=True)
+
+    def undo(self) -> list[int]:
+        """Take the last step back: each of its clips is again as it was before; gives their rows, none at the start."""
+        with self._written():
+            (step,) = self._db.execute("SELECT MAX(step) FROM decision").fetchone()
+            rows = [row for (row,) in self._db.execute("SELECT row FROM decision WHERE step = ? ORDER BY row", (step,))]
+            self._db.execute("DELETE FROM decision WHERE step = ?", (step,))
+            self._db.executemany(
+                f"UPDATE clip SET kept = (SELECT kept {_LATEST}) WHERE row = ?", [(row,) for row in rows]
+            )
+        return rows
+
+    def steps(self) -> int:
+        """How often `undo` finds something to take back."""
+        return int(self._db.execute("SELECT COUNT(DISTINCT step) FROM decision").fetchone()[0])
+
+    def _step(self, kept: Mapping[int, bool | None], guessed: bool) -> None:
+        with self._written():
+            (step,) = self._db.execute("SELECT COALESCE(MAX(step), 0) + 1 FROM decision").fetchone()
+            for row, each in kept.items():
+                if self._db.execute("UPDATE clip SET kept = ? WHERE row = ?", (each, row)).rowcount == 0:
+                    raise StudioError(f"The corpus has no clip {row}; reload the page.")
+                self._db.execute("INSERT INTO decision VALUES (?, ?, ?, ?)", (step, row, each, guessed))
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[None]:
+        """Write what is inside as a whole, or none of it."""
+        try:
+            with self._db:
+                yield
+        except sqlite3.Error as error:
+            raise StudioError(f"The decision could not be written ({error}); make room and try again.") from error
 
     def spectra(self) -> npt.NDArray[np.float16]:
         """All spectra added so far, (n, 1233) float16, memory-mapped and read-only."""
@@ -193,11 +239,12 @@ class Ledger:
     def told(self) -> list[Told]:
         """All clips in order of row, decided or not."""
         rows = self._db.execute(
-            "SELECT row, name, path, start_s, licence, lufs, kept FROM clip JOIN source ON source = number ORDER BY row"
+            f"SELECT row, name, path, start_s, licence, lufs, kept, (SELECT guessed {_LATEST}) "
+            "FROM clip JOIN source ON source = number ORDER BY row"
         )
         return [
-            Told(row, name, path, start_s, licence, lufs, None if kept is None else bool(kept))
-            for row, name, path, start_s, licence, lufs, kept in rows
+            Told(row, name, path, start_s, licence, lufs, None if kept is None else bool(kept), bool(guessed))
+            for row, name, path, start_s, licence, lufs, kept, guessed in rows
         ]
 
     def problems(self) -> list[tuple[str, str]]:
