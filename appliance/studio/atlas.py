@@ -12,16 +12,26 @@ import torch
 from torch import Tensor, nn
 
 from appliance.errors import StudioError
-from appliance.spectrum import traits
-from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, FLOOR_DB, TOP_HZ, Floats, decibels
-from appliance.studio.gather import Corpus
+from appliance.spectrum.codec import FLOOR_DB, Floats
+from appliance.studio.corpus import SPLITS, Corpus
 from appliance.studio.net import Decoder, Encoder
-from appliance.studio.programs import HARSH
 
-__all__ = ["DETAIL_STEP_DB", "AtlasSettings", "LendingDecoder", "choose", "musical", "nearest_median"]
+__all__ = [
+    "DETAIL_STEP_DB",
+    "FEWEST_PLACES",
+    "AtlasSettings",
+    "LendingDecoder",
+    "candidates",
+    "choose",
+    "nearest_median",
+]
 
 # The detail is kept in steps of half a decibel: int8 reaches +-63 dB, and the error is 0.15 dB RMS.
 DETAIL_STEP_DB = 0.5
+# A piece has five sounds; with a few more, one does not follow itself.
+FEWEST_PLACES = 16
+_DRIFT_DB = 2.0
+_FLUTTER_DB = 2.0
 
 
 @dataclass(frozen=True)
@@ -104,27 +114,18 @@ def nearest_median(places: Tensor) -> float:
     return float(apart.min(dim=1).values.median())
 
 
-def musical(corpus: Corpus) -> npt.NDArray[np.bool_]:
-    """Which clips could be a place: steady, clear, and kind to the ear; (n,) bool.
+def candidates(corpus: Corpus) -> npt.NDArray[np.intp]:
+    """Training clips that could be a place: fit, and without decay, swell or strong beating; (n,) int.
 
-    No decay or swell (the codec would freeze a moment that never was), no strong beating, a tonal sound,
-    little power above 4 kHz, no harsh instrument, no rub of semitones and no close chord in the bass.
+    The codec would freeze a moment that never was. Where hardly any is steady, all that are fit may serve.
     """
-    spectra = corpus.spectra.astype(np.float32)
-    powers = 10.0 ** (decibels(spectra) / 10.0)
-    above = round(BINS - 1 - BINS_PER_OCTAVE * np.log2(TOP_HZ / 4000.0))
-    gentle = powers[:, above:].sum(axis=1) < 0.02 * powers.sum(axis=1)
-    clear = (traits.tonality(spectra) > 28.0) & ((spectra > 0.1).mean(axis=1) > 0.05)
-    steady = (np.abs(corpus.drift_db) < 2.0) & (corpus.flutter_db < 2.0)
-    warm = ~np.isin(corpus.programs, HARSH).any(axis=1) & (traits.pitch(spectra) < 10.2)
-    gap = np.diff(corpus.notes, axis=1)
-    both = corpus.notes[:, 1:] >= 0
-    rubs = (both & ((gap == 1) | ((corpus.notes[:, 1:] < 48) & (gap < 5)))).any(axis=1)
-    return np.asarray(gentle & clear & steady & warm & ~rubs, dtype=np.bool_)
+    fit = corpus.fit & (corpus.split == SPLITS.index("train"))
+    steady = fit & (np.abs(corpus.drift_db) < _DRIFT_DB) & (corpus.flutter_db < _FLUTTER_DB)
+    return np.flatnonzero(steady if steady.sum() >= FEWEST_PLACES else fit)
 
 
 def choose(corpus: Corpus, encoder: Encoder, settings: AtlasSettings) -> tuple[Tensor, Tensor]:
-    """Pick diverse places among the musical training clips.
+    """Pick diverse places among the `candidates`; all of them where they are fewer than wanted.
 
     Each next place is drawn with probability proportional to its squared distance from those already picked
     (k-means++: D. Arthur and S. Vassilvitskii, SODA 2007).
@@ -137,12 +138,12 @@ def choose(corpus: Corpus, encoder: Encoder, settings: AtlasSettings) -> tuple[T
     Raises
     ------
     StudioError
-        If the corpus has too few musical clips.
+        If there are fewer than ``FEWEST_PLACES``.
     """
-    rows = np.flatnonzero(musical(corpus) & (corpus.split == 0))
-    if len(rows) < settings.places:
+    rows = candidates(corpus)
+    if len(rows) < FEWEST_PLACES:
         raise StudioError(
-            f"The corpus has {len(rows)} clips fit for the atlas and {settings.places} places are wanted; gather more."
+            f"The corpus has {len(rows)} clips fit for the atlas and needs {FEWEST_PLACES}; gather more, or keep more."
         )
     spectra = torch.from_numpy(corpus.spectra[rows].astype(np.float32))
     with torch.no_grad():
@@ -150,7 +151,7 @@ def choose(corpus: Corpus, encoder: Encoder, settings: AtlasSettings) -> tuple[T
     rng = torch.Generator().manual_seed(settings.seed)
     picked = [int(torch.randint(len(rows), (1,), generator=rng))]
     away = torch.full((len(rows),), torch.inf)
-    while len(picked) < settings.places:
+    while len(picked) < min(settings.places, len(rows)):
         away = torch.minimum(away, (latents - latents[picked[-1]]).square().sum(dim=1))
         picked.append(int(torch.multinomial(away, 1, generator=rng)))
     return latents[picked], spectra[picked]

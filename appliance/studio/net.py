@@ -16,6 +16,7 @@ from appliance.spectrum.codec import BINS, FLOOR_DB
 __all__ = [
     "GAIN",
     "LATENT",
+    "Autoencoder",
     "Block",
     "Decoder",
     "Encoder",
@@ -48,10 +49,10 @@ class Shape:
         Width before the output: most of the weights and of the time.
     """
 
-    encoder: int = 512
+    encoder: int = 1024
     block: int = 256
     blocks: int = 2
-    last: int = 512
+    last: int = 1024
 
 
 class Block(nn.Module):
@@ -110,6 +111,14 @@ class Decoder(nn.Module):
         return out
 
 
+class Autoencoder(nn.Module):
+    """Encoder and decoder, as one thing to train."""
+
+    def __init__(self, shape: Shape, centre: Tensor) -> None:
+        super().__init__()
+        self.encoder, self.decoder = Encoder(shape, centre), Decoder(shape, centre)
+
+
 def mix_power(one: Tensor, two: Tensor, share: Tensor) -> Tensor:
     """Both sounds at once: powers added, ``share`` (n, 1) of the first; (n, 1233) in 0..1."""
     power = torch.exp2((one - 1.0) * _OCTAVES) * share + torch.exp2((two - 1.0) * _OCTAVES) * (1.0 - share)
@@ -139,7 +148,7 @@ def band_levels_db(spectra: Tensor) -> Tensor:
 
 def roll(spectra: Tensor, bins: Tensor) -> Tensor:
     """Transpose each row (n, 1233) by its own number of bins (n, 1); what comes in from outside is silent."""
-    source = torch.arange(BINS)[None] - bins
+    source = torch.arange(BINS, device=spectra.device)[None] - bins
     inside = (source >= 0) & (source < BINS)
     return spectra.gather(1, source.clamp(0, BINS - 1)) * inside
 
@@ -149,16 +158,20 @@ def augment(spectra: Tensor, rng: torch.Generator) -> Tensor:
 
     Whole semitones, so that all stay in equal temperament on A440. (n, 1233) -> (n, 1233)
     """
-    count = len(spectra)
+    count, where = len(spectra), spectra.device
+
+    def chance(scale: float) -> Tensor:
+        return torch.rand(count, 1, generator=rng, device=where) * scale
 
     def transposed() -> Tensor:
-        bins = 10 * torch.randint(-6, 7, (count, 1), generator=rng)
-        return torch.where(torch.rand(count, 1, generator=rng) < 0.7, bins, 0)
+        bins = 10 * torch.randint(-6, 7, (count, 1), generator=rng, device=where)
+        return torch.where(chance(1.0) < 0.7, bins, 0)
 
     one = roll(spectra, transposed())
-    two = roll(spectra[torch.randperm(count, generator=rng)], transposed())
-    both = mix_power(one, two, torch.rand(count, 1, generator=rng) * 0.9 + 0.05)
-    sounds = torch.where(torch.rand(count, 1, generator=rng) < 0.5, both, one)
-    octaves = torch.linspace(-5.0, 5.0, BINS)[None]
-    tilt_db = torch.randn(count, 1, generator=rng) * 1.5 * octaves + torch.randn(count, 1, generator=rng)
+    two = roll(spectra[torch.randperm(count, generator=rng, device=where)], transposed())
+    both = mix_power(one, two, chance(0.9) + 0.05)
+    sounds = torch.where(chance(1.0) < 0.5, both, one)
+    octaves = torch.linspace(-5.0, 5.0, BINS, device=where)[None]
+    slope, offset_db = torch.randn(2, count, 1, generator=rng, device=where)
+    tilt_db = slope * 1.5 * octaves + offset_db
     return torch.where(sounds > 0.0, (sounds - tilt_db / FLOOR_DB).clamp(0.0, 1.0), 0.0)

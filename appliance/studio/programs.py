@@ -4,7 +4,7 @@ Only programs whose notes last while they are held: the codec throws time away, 
 sound would become a wrong one.
 """
 
-__all__ = ["HARSH", "HELD_OUT", "NAMES", "TRAIN", "TUNE", "split_of"]
+__all__ = ["HARSH", "HELD_OUT", "NAMES", "TUNE", "split"]
 
 NAMES: dict[int, str] = {
     16: "drawbar organ", 17: "percussive organ", 18: "rock organ", 19: "church organ", 20: "reed organ",
@@ -29,12 +29,11 @@ NAMES: dict[int, str] = {
 HELD_OUT = (20, 42, 50, 53, 60, 71, 74, 94)
 # What is chosen by trying (sizes, weights, when to stop) is chosen on these, so that the score stays clean.
 TUNE = (21, 41, 51, 69, 79, 91)
-TRAIN = tuple(number for number in NAMES if number not in HELD_OUT and number not in TUNE)
 
 # Worth learning from, but no place to rest at for an afternoon.
 HARSH = (22, 56, 59, 62, 64, 65, 81, 83, 84, 86, 109)
 
 
-def split_of(name: str) -> tuple[int, ...]:
-    """Programs of the split ``train``, ``tune`` or ``held_out``."""
-    return {"train": TRAIN, "tune": TUNE, "held_out": HELD_OUT}[name]
+def split(program: int) -> str:
+    """Whether a program is trained on, tuned on or held out, in all soundfonts alike: they share samples."""
+    return "held_out" if program in HELD_OUT else "tune" if program in TUNE else "train"

@@ -1,106 +1,65 @@
-"""Step two: train the autoencoder on a corpus, and say how it does on instruments it never heard.
+"""Step three: train the autoencoder on a corpus, and say how it does on sources that it never heard.
 
 The reference, in the same run and on the same training set, is PCA with as many components.
 """
 
-import contextlib
-import pickle
+import copy
+import csv
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from appliance.errors import StudioError
-from appliance.folders import write_whole
-from appliance.spectrum.codec import FLOOR_DB
-from appliance.studio.gather import Corpus
-from appliance.studio.net import LATENT, Decoder, Encoder, Shape, augment, band_levels_db, contrast_db, mix_power
+from appliance.studio.checkpoint import Checkpoint, TrainSettings, best_rms_db, load, load_state, save, save_state
+from appliance.studio.corpus import Corpus
+from appliance.studio.loss import decode_mean, loss, rms_db
+from appliance.studio.net import LATENT, Autoencoder, augment
 
-__all__ = [
-    "Checkpoint",
-    "Progress",
-    "TrainSettings",
-    "decode_mean",
-    "load",
-    "pca",
-    "rms_db",
-    "train",
-    "use_threads",
-    "verdict",
-]
+__all__ = ["Progress", "device", "history_of", "pca", "train", "use_threads", "verdict"]
 
-_SCALE_DB = -FLOOR_DB
 _FEWEST = 8
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How to train.
-
-    Attributes
-    ----------
-    epochs : int
-        The last ten lower the error by less than a twentieth of a decibel.
-    batch : int
-    rate : float
-        Peak of the one-cycle schedule.
-    kl : float
-        Weight of the KL divergence beside the squared error in dB. From 0.005 to 0.06 (the evidence bound for
-        an error of 6 dB) the error hardly moves, and the larger, the more the prior's draws sound like something.
-    between : float
-        Weight of the squared error half way: a point between two sounds must decode to both at once, their
-        powers added. Without it a chord between two chords has the peaks of neither.
-    contrast, prior_contrast : float
-        Weight of the squared error in `contrast_db`: of what is decoded, and of draws from the prior (whose
-        contrasts are compared in order of size, as they have no sound of their own). Squared error alone is
-        least for an average, and an average of spectra is blurred: noise where a tone should be. It costs
-        0.2 dB of error and gives back half of the lost height of the peaks.
-    prior_level : float
-        Weight of the same comparison of levels, by half octaves and in all. Without it draws from the prior
-        differ in loudness by 8 LU (standard deviation), four times as much as the sounds they stand for.
-    weight_decay : float
-    seed : int
-    shape : Shape
-    """
-
-    epochs: int = 80
-    batch: int = 256
-    rate: float = 2e-3
-    kl: float = 0.03
-    between: float = 0.5
-    contrast: float = 0.5
-    prior_contrast: float = 0.3
-    prior_level: float = 0.1
-    weight_decay: float = 1e-4
-    seed: int = 1
-    shape: Shape = field(default_factory=Shape)
+# Twenty seconds of work on a slow core: what a kill may cost.
+_ROUND_STEPS = 400
 
 
 @dataclass(frozen=True)
 class Progress:
-    """After an epoch: squared error in training and error on the tuning instruments, both as RMS dB."""
+    """After each round of steps.
 
-    epoch: int
+    Attributes
+    ----------
+    step, steps : int
+        Done, and to do.
+    train_rms_db, tune_rms_db : float
+        Error in training, disguises and noise included, and on the tuning clips.
+    kl : float
+        Divergence from the prior in nats.
+    seconds : float
+        Since training began, pauses left out.
+    saved : bool
+        Better than all before, and kept.
+    """
+
+    step: int
+    steps: int
     train_rms_db: float
     tune_rms_db: float
+    kl: float
+    seconds: float
     saved: bool
 
     def __str__(self) -> str:
-        kept = ", kept" if self.saved else ""
-        return f"epoch {self.epoch}: train {self.train_rms_db:.2f} dB, tune {self.tune_rms_db:.2f} dB{kept}"
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A trained pair with the arguments that made it and its error on the tuning instruments."""
-
-    encoder: Encoder
-    decoder: Decoder
-    settings: TrainSettings
-    corpus: str
-    tune_rms_db: float
+        left_s = self.seconds / self.step * (self.steps - self.step)
+        return (
+            f"step {self.step} of {self.steps}: train {self.train_rms_db:.2f} dB, tune {self.tune_rms_db:.2f} dB"
+            f"{', kept' if self.saved else ''}; {left_s / 60.0:.0f} min left"
+        )
 
 
 def use_threads(count: int) -> None:
@@ -108,17 +67,28 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
+def device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def history_of(checkpoint: Path) -> Path:
+    """Where the training's progress is written: a CSV with the fields of `Progress`."""
+    return checkpoint.with_name("history.csv")
+
+
 def train(corpus: Corpus, out: Path, settings: TrainSettings, tell: Callable[[Progress], None]) -> Checkpoint:
-    """Train and keep the best epoch by the tuning instruments.
+    """Train and keep the best by the tuning clips; a run that was broken off goes on where it was.
 
     Parameters
     ----------
     corpus : Corpus
     out : Path
-        Checkpoint to write. One already there that did better on the same corpus stays as it is.
+        Checkpoint to write. One already there that did better on the same corpus stays as it is. Beside it lie the
+        history, and until the end the state of the run.
     settings : TrainSettings
     tell : callable
-        Told after each epoch.
+        Told after each round of steps.
 
     Returns
     -------
@@ -128,86 +98,129 @@ def train(corpus: Corpus, out: Path, settings: TrainSettings, tell: Callable[[Pr
     Raises
     ------
     StudioError
-        If the corpus has fewer than eight training clips, or no tuning clips.
+        If the corpus has fewer than eight training clips, or no tuning clips, or the disk is full.
     """
-    spectra, tune = torch.from_numpy(corpus.of("train")), torch.from_numpy(corpus.of("tune"))
-    if len(spectra) < _FEWEST or not len(tune):
-        raise StudioError(f"The corpus is too small; gather at least {_FEWEST} training clips and some tuning clips.")
-    torch.manual_seed(settings.seed)
-    rng = torch.Generator().manual_seed(settings.seed)
-    centre = spectra.mean(dim=0)  # (1233,)
-    encoder, decoder = Encoder(settings.shape, centre), Decoder(settings.shape, centre)
-    weights = [*encoder.parameters(), *decoder.parameters()]
-    optimiser = torch.optim.AdamW(weights, lr=settings.rate, weight_decay=settings.weight_decay)
-    batch = min(settings.batch, len(spectra))
-    batches = len(spectra) // batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=settings.epochs * batches, pct_start=0.1
-    )
-    best = _best_so_far(out, str(corpus.settings))
-    for epoch in range(settings.epochs):
-        total = 0.0
-        order = torch.randperm(len(spectra), generator=rng)[: batches * batch]
-        for rows in order.reshape(batches, batch):
-            loss, squared = _loss(encoder, decoder, augment(spectra[rows], rng), settings, rng)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            total += float(squared.detach())
-        tune_rms = rms_db(tune, decode_mean(encoder, decoder, tune))
-        better = tune_rms < best
-        if better:
-            best = tune_rms
-            _save(out, encoder, decoder, settings, str(corpus.settings), tune_rms)
-        tell(Progress(epoch + 1, (total / batches) ** 0.5, tune_rms, better))
+    if len(corpus.rows("train")) < _FEWEST or not len(corpus.rows("tune")):
+        raise StudioError(
+            f"The corpus has {len(corpus.rows('train'))} clips to train on and {len(corpus.rows('tune'))} to tune on; "
+            f"gather at least {_FEWEST} from three sources or more."
+        )
+    run = _Run(corpus, out, settings)
+    while run.step < run.steps and not run.stale():
+        tell(run.round())
+    run.state_path.unlink(missing_ok=True)
     return load(out)
 
 
-def _loss(
-    encoder: Encoder, decoder: Decoder, x: Tensor, settings: TrainSettings, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """The whole loss, and the squared error in it."""
-    mean, log_variance = encoder(x)  # (n, 32) both
-    z = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=rng)
-    out = decoder(z)  # (n, 1233)
-    wanted = contrast_db(x)  # (n, 19)
-    squared = _squared_error(out, x)
-    divergence = (0.5 * (mean**2 + log_variance.exp() - 1.0 - log_variance)).sum(dim=1).mean()
-    flat = (contrast_db(out.relu()) - wanted).square().mean()
-    loss = squared + settings.kl * divergence + settings.contrast * flat
-    half, quarter = len(x) // 2, len(x) // 4
-    share = torch.rand(half, 1, generator=rng) * 0.8 + 0.1
-    # From the chord (exponent 1) out to the arc (1/2), which keeps the distance from the origin: points of the
-    # prior are sums of that kind, and a decoder that never saw the arc gives them no peaks.
-    bow = 1.0 - 0.5 * torch.rand(half, 1, generator=rng)
-    between = decoder(share**bow * z[:half] + (1.0 - share) ** bow * z[-half:])
-    mixed = mix_power(x[:half], x[-half:], share)
-    flat = (contrast_db(between.relu()) - contrast_db(mixed)).square().mean()
-    loss = loss + settings.between * (_squared_error(between, mixed) + settings.contrast * flat)
-    drawn = decoder(torch.randn(quarter, LATENT, generator=rng) * mean.detach().std(dim=0))
-    flat = (contrast_db(drawn.relu()).sort(dim=0)[0] - wanted[:quarter].sort(dim=0)[0]).square().mean()
-    levels, usual = band_levels_db(drawn.clamp(0.0, 1.0)), band_levels_db(x[:quarter])
-    off = (levels.sort(dim=0)[0] - usual.sort(dim=0)[0]).square().mean(dim=0)  # (21,)
-    return loss + settings.prior_contrast * flat + settings.prior_level * (off[:-1].mean() + off[-1]), squared
+class _Run:
+    """A training in progress."""
 
+    def __init__(self, corpus: Corpus, out: Path, settings: TrainSettings) -> None:
+        torch.manual_seed(settings.seed)
+        self.device = device()
+        self.settings, self.out, self.corpus = settings, out, corpus
+        self.state_path = out.with_name("training.pt")
+        self.best = best_rms_db(out, corpus.digest)
+        # float16: a large corpus takes 2.5 kB a clip, and a batch is widened when it is used.
+        self.spectra = torch.from_numpy(np.ascontiguousarray(corpus.spectra[corpus.rows("train")])).to(self.device)
+        self.tune = torch.from_numpy(corpus.of("tune")).to(self.device)
+        self.batch = min(settings.batch, len(self.spectra))
+        batches = len(self.spectra) // self.batch
+        self.steps = max(settings.epochs * batches, settings.least_steps)
+        centre = self.spectra.float().mean(dim=0)  # (1233,)
+        self.pair = Autoencoder(settings.shape, centre).to(self.device)
+        self.average = copy.deepcopy(self.pair)
+        self.optimiser = torch.optim.AdamW(self.pair.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, settings.rate, total_steps=self.steps, pct_start=0.1
+        )
+        self.rng = torch.Generator(self.device).manual_seed(settings.seed)
+        self.order = torch.zeros(0, dtype=torch.long, device=self.device)
+        self.step, self.seconds, self.history = 0, 0.0, list[Progress]()
+        self._resume()
 
-def _squared_error(out: Tensor, wanted: Tensor) -> Tensor:
-    """Mean squared error in dB; below the floor anything is right, because it is cut off there."""
-    error = (out - wanted) * _SCALE_DB
-    return torch.where((wanted <= 0.0) & (out < 0.0), 0.0, error).square().mean()
+    def stale(self) -> bool:
+        """Whether the last part of the training brought nothing."""
+        told = [progress.tune_rms_db for progress in self.history]
+        patience = max(4, round(self.settings.patience * self.steps / _ROUND_STEPS))
+        return len(told) > patience and min(told[-patience:]) > min(told[:-patience])
 
+    def round(self) -> Progress:
+        """Some hundred steps, and a look at the tuning clips."""
+        start, total, divergence = time.monotonic(), 0.0, 0.0
+        count = min(_ROUND_STEPS, self.steps - self.step)
+        for at in range(count):
+            sounds = augment(self.spectra[self._next()].float(), self.rng)
+            rated = loss(self.pair.encoder, self.pair.decoder, sounds, self.settings.weights, self.rng)
+            self.optimiser.zero_grad()
+            rated.whole.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            self.schedule.step()
+            self._follow(self.step + at)
+            total += float(rated.squared.detach())
+            divergence += float(rated.divergence.detach())
+        self.step += count
+        self.seconds += time.monotonic() - start
+        tune_rms = rms_db(self.tune, decode_mean(self.average.encoder, self.average.decoder, self.tune))
+        saved = tune_rms < self.best
+        told = Progress(
+            self.step, self.steps, (total / count) ** 0.5, tune_rms, divergence / count, self.seconds, saved
+        )
+        self.history.append(told)
+        self._keep(saved)
+        return told
 
-def decode_mean(encoder: Encoder, decoder: Decoder, spectra: Tensor) -> Tensor:
-    """There and back without noise, (n, 1233) in 0..1."""
-    with torch.no_grad():
-        out: Tensor = decoder(encoder(spectra)[0]).clamp(0.0, 1.0)
-    return out
+    def _follow(self, step: int) -> None:
+        """Move the average towards the weights, in the beginning faster: the start is not worth remembering."""
+        kept = min(self.settings.average, (1.0 + step) / (10.0 + step))
+        with torch.no_grad():
+            for slow, fast in zip(self.average.parameters(), self.pair.parameters(), strict=True):
+                slow.lerp_(fast, 1.0 - kept)
 
+    def _next(self) -> Tensor:
+        """Rows of the next batch: all clips in random order, again and again."""
+        if len(self.order) < self.batch:
+            self.order = torch.randperm(len(self.spectra), generator=self.rng, device=self.device)
+        rows, self.order = self.order[: self.batch], self.order[self.batch :]
+        return rows
 
-def rms_db(one: Tensor, two: Tensor) -> float:
-    """Root of the mean squared difference over all bins and rows, in dB."""
-    return float((one - two).square().mean().sqrt()) * _SCALE_DB
+    def _named(self) -> dict[str, Any]:
+        """What must be the same for a run to go on."""
+        return {"settings": asdict(self.settings), "corpus": self.corpus.digest, "device": self.device.type}
+
+    def _keep(self, better: bool) -> None:
+        if better:
+            self.best = self.history[-1].tune_rms_db
+            pair = copy.deepcopy(self.average).cpu()
+            kept = Checkpoint(pair.encoder, pair.decoder, self.settings, self.corpus.digest, self.best, self.seconds)
+            save(self.out, kept)
+        state = {
+            "pair": self.pair.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "rng": self.rng.get_state(),
+            "order": self.order,
+            "history": [asdict(progress) for progress in self.history],
+        }
+        save_state(self.state_path, self._named() | state)
+        with history_of(self.out).open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(asdict(self.history[0])))
+            writer.writeheader()
+            writer.writerows(asdict(progress) for progress in self.history)
+
+    def _resume(self) -> None:
+        state = load_state(self.state_path, self._named())
+        if state is None:
+            return
+        self.pair.load_state_dict(state["pair"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.rng.set_state(state["rng"].cpu())
+        self.order = state["order"].to(self.device)
+        self.history = [Progress(**progress) for progress in state["history"]]
+        self.step, self.seconds = self.history[-1].step, self.history[-1].seconds
 
 
 def pca(train_spectra: Tensor, test: Tensor) -> Tensor:
@@ -220,52 +233,10 @@ def pca(train_spectra: Tensor, test: Tensor) -> Tensor:
 
 
 def verdict(corpus: Corpus, checkpoint: Checkpoint) -> str:
-    """The score: error on held-out instruments, beside PCA with as many components from the same training set."""
+    """The score: error on held-out sources, beside PCA with as many components from the same training set."""
     held_out = torch.from_numpy(corpus.of("held_out"))
     if not len(held_out):
         return "there are no held-out clips to score on"
     ours = rms_db(held_out, decode_mean(checkpoint.encoder, checkpoint.decoder, held_out))
     theirs = rms_db(held_out, pca(torch.from_numpy(corpus.of("train")), held_out))
-    return f"held-out instruments, RMS: network {ours:.2f} dB, PCA-{LATENT} {theirs:.2f} dB"
-
-
-def _save(out: Path, encoder: Encoder, decoder: Decoder, settings: TrainSettings, corpus: str, tune_rms: float) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "settings": asdict(settings),
-        "corpus": corpus,
-        "tune_rms_db": tune_rms,
-        "encoder": encoder.state_dict(),
-        "decoder": decoder.state_dict(),
-    }
-    write_whole(out, lambda file: torch.save(content, file))
-
-
-def load(path: Path) -> Checkpoint:
-    """Read a checkpoint; raises StudioError where there is none or it is damaged."""
-    try:
-        content = torch.load(path, weights_only=True)
-        arguments = dict(content["settings"])
-        settings = TrainSettings(**{**arguments, "shape": Shape(**arguments["shape"])})
-        encoder = Encoder(settings.shape, content["encoder"]["centre"])
-        decoder = Decoder(settings.shape, content["decoder"]["centre"])
-        encoder.load_state_dict(content["encoder"])
-        decoder.load_state_dict(content["decoder"])
-    except FileNotFoundError as error:
-        raise StudioError(f"There is no checkpoint at {path}; make one with 'latent studio train'.") from error
-    except (OSError, EOFError, pickle.UnpicklingError, LookupError, TypeError, RuntimeError, ValueError) as error:
-        raise StudioError(
-            f"{path} is not a checkpoint of this version; make one with 'latent studio train'."
-        ) from error
-    encoder.eval()
-    decoder.eval()
-    return Checkpoint(encoder, decoder, settings, content["corpus"], content["tune_rms_db"])
-
-
-def _best_so_far(path: Path, corpus: str) -> float:
-    """Error of the checkpoint already at the path where it may be compared, else infinity."""
-    with contextlib.suppress(StudioError):
-        held = load(path)
-        if held.corpus == corpus:
-            return held.tune_rms_db
-    return float("inf")
+    return f"held-out sources, RMS: network {ours:.2f} dB, PCA-{LATENT} {theirs:.2f} dB"
