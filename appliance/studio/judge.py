@@ -9,7 +9,7 @@ import numpy.typing as npt
 from appliance.spectrum import traits
 from appliance.spectrum.codec import BINS, FLOOR_DB, Floats, power
 
-__all__ = ["REASONS", "Usual", "active_dimensions", "divergences", "share_unusable", "unusable"]
+__all__ = ["REASONS", "Usual", "active_dimensions", "band_levels_db", "divergences", "share_unusable", "unusable"]
 
 REASONS = ("near silent", "clipped", "pitch", "tonality", "bands", "bins")
 _PERCENTILES = (0.1, 99.9)
@@ -85,7 +85,7 @@ class Usual:
         clips = _every(training, _MOST_CLIPS)
         level_lufs = float(np.median(traits.level(clips)))
         clips = _levelled(clips, level_lufs)
-        bands = _band_levels_db(clips)
+        bands = band_levels_db(clips)
         bands_db = np.percentile(bands, (_PERCENTILES[0], 50.0, _PERCENTILES[1]), axis=0)
         bins = np.percentile(clips, _PERCENTILES, axis=0).astype(np.float64)
         return cls(
@@ -108,7 +108,7 @@ class Usual:
             "clipped": np.asarray(loud),
             "pitch": _outside(traits.pitch(clips), self.pitch),
             "tonality": _outside(traits.tonality(clips), self.tonality),
-            "bands": _worst_band(_band_levels_db(clips), self.bands_db) > self.most_band,
+            "bands": _worst_band(band_levels_db(clips), self.bands_db) > self.most_band,
             "bins": _outside(clips, self.bins).mean(axis=1) > self.most_bins,
         }
 
@@ -165,7 +165,7 @@ def _levelled(spectra: Floats, level_lufs: float) -> Floats:
     return np.where(spectra > 0.0, np.clip(spectra - off, 0.0, 1.0), np.float32(0.0)).astype(np.float32)
 
 
-def _band_levels_db(spectra: Floats) -> npt.NDArray[np.float64]:
+def band_levels_db(spectra: Floats) -> npt.NDArray[np.float64]:
     """Level of each half octave in dB relative to a full-scale sine, not below the floor, (n, 20)."""
     powers = power(spectra)[:, : _BANDS * _BAND_BINS].astype(np.float64)
     total = 2.0 * powers.reshape(len(spectra), _BANDS, _BAND_BINS).sum(axis=2)
