@@ -16,7 +16,6 @@ __all__ = ["advise"]
 _FEW_CLIPS, _FEW_SOURCES = 2000, 30
 _LARGE_SHARE = 0.3
 _OVERFIT = 1.25
-_UNDERFIT = 0.9
 _STILL_FALLING_DB = 0.05
 _ODD_SOURCE = 1.3
 _NAMED = 3
@@ -63,8 +62,8 @@ def _one_source(found: Judgement) -> str | None:
     if share <= _LARGE_SHARE or found.material.sources["train"] < _NAMED:
         return None
     return (
-        f"Take fewer clips of {found.material.largest}: {share:.0%} of all that is learned from are of it, and the "
-        "space bends towards it."
+        f"Take fewer clips of {found.material.largest}: {100.0 * share:.0f} % of all that is learned from are of it, "
+        "and the space bends towards it."
     )
 
 
@@ -94,12 +93,21 @@ def _longer(found: Judgement) -> str | None:
 
 def _underfit(found: Judgement) -> str | None:
     learned = found.parts.get("train")
-    if learned is None or learned.alone_rms_db <= _UNDERFIT * learned.pca_rms_db:
+    if learned is None or not _misses(found) or learned.alone_rms_db <= bars.HELD_OUT_SHARE * learned.pca_rms_db:
         return None
     return (
-        f"Even what it learned from comes back {learned.alone_rms_db:.1f} dB off, hardly better than with PCA "
-        f"({learned.pca_rms_db:.1f} dB): train longer, or curate towards one kind of sound, because 32 numbers do not "
-        "hold everything."
+        f"Even what it learned from comes back {learned.alone_rms_db:.1f} dB off, against {learned.pca_rms_db:.1f} dB "
+        "with PCA: train longer, or curate towards fewer kinds of sound, because 32 numbers do not hold everything."
+    )
+
+
+def _unheard(found: Judgement) -> str | None:
+    held, learned = found.parts.get("held_out"), found.parts.get("train")
+    if held is None or learned is None or not _misses(found) or _knows_by_heart(found) or _underfit(found):
+        return None
+    return (
+        f"Gather more that is like what was held out: the network is {held.alone_rms_db:.1f} dB off there, and "
+        f"{learned.alone_rms_db:.1f} dB on what it learned from."
     )
 
 
@@ -148,7 +156,7 @@ def _loudness(found: Judgement) -> str | None:
     if off <= bars.UNUSABLE_SHARE:
         return None
     return (
-        f"{off:.1%} of the draws are near silent or clipped: raise weights.prior_level"
+        f"{100.0 * off:.1f} % of the draws are near silent or clipped: raise weights.prior_level"
         f"{_weight(found, 'prior_level')} and train again."
     )
 
@@ -219,7 +227,7 @@ def _loose(found: Judgement) -> str:
     spectral = sum(share for name, share in found.prior.reasons.items() if name not in ("near silent", "clipped"))
     trusted = found.prior.own <= bars.UNUSABLE_SHARE
     if trusted and found.prior.unusable > bars.UNUSABLE_SHARE and spectral > bars.UNUSABLE_SHARE / 2.0:
-        return f"{found.prior.unusable:.1%} of the draws from the prior are of no use"
+        return f"{100.0 * found.prior.unusable:.1f} % of the draws from the prior are of no use"
     radius = float(np.mean(found.latents.radii))
     if abs(radius / _RADIUS - 1.0) > _FAR_RADIUS:
         return f"sounds lie {radius:.1f} from the origin, where the prior expects {_RADIUS:.1f}"
@@ -232,6 +240,12 @@ def _unseen(found: Judgement) -> float | None:
     """Error of the network alone on what it was not trained on."""
     part = found.parts.get("tune") or found.parts.get("held_out")
     return part.alone_rms_db if part else None
+
+
+def _misses(found: Judgement) -> bool:
+    """Whether what was held out comes back too far off."""
+    held = found.parts.get("held_out")
+    return held is not None and held.share > bars.HELD_OUT_SHARE
 
 
 def _knows_by_heart(found: Judgement) -> bool:
@@ -251,6 +265,7 @@ _RULES: tuple[Callable[[Judgement], str | None], ...] = (
     _overfit,
     _longer,
     _underfit,
+    _unheard,
     _odd_sources,
     _elsewhere,
     _divergence,

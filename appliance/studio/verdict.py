@@ -49,9 +49,9 @@ def scores(judgement: Judgement) -> tuple[Score, ...]:
     found = []
     held, heard = judgement.parts.get("held_out"), judgement.parts.get("recordings")
     if held:
-        found.append(Score("Held-out error over that of PCA-32", held.share, HELD_OUT_SHARE, ""))
+        found.append(Score("Held-out error, over that of PCA-32", held.share, HELD_OUT_SHARE, ""))
     if heard:
-        found.append(Score("Recordings from elsewhere, over PCA-32", heard.share, RECORDINGS_SHARE, ""))
+        found.append(Score("Recordings from elsewhere, the same", heard.share, RECORDINGS_SHARE, ""))
     found.append(Score("Active dimensions", sum(judgement.latents.active), LEAST_ACTIVE, "", at_least=True))
     if held:
         found.append(Score("Peaks of held-out sounds, off by", held.peaks_off_db, HELD_OUT_PEAKS_DB, "dB"))
@@ -66,7 +66,7 @@ def scores(judgement: Judgement) -> tuple[Score, ...]:
         found.append(Score("int8 off float32 by", judgement.precision.off_db, INT8_OFF_DB, "dB"))
         found.append(
             Score(
-                "int8 takes, of the time of float32", judgement.precision.int8_us / judgement.precision.fp32_us, 1, ""
+                "Time of int8, over that of float32", judgement.precision.int8_us / judgement.precision.fp32_us, 1, ""
             )
         )
     return tuple(found)
