@@ -1,114 +1,229 @@
-"""``latent studio``: gather a corpus, train a model, export it as a ``.latent`` file."""
+"""``latent studio``: from a folder of recordings to a ``.latent`` file."""
 
 import contextlib
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from appliance.errors import StudioError, UsageError
 
-__all__ = ["studio"]
+if TYPE_CHECKING:
+    from appliance.studio.train import Progress
 
-_WORK = Path("studio-work")
-_CORPUS = _WORK / "corpus.npz"
-_CHECKPOINT = _WORK / "checkpoint.pt"
-_path = click.Path(dir_okay=False, path_type=Path)
+__all__ = ["report", "studio"]
+
+_folder = click.Path(file_okay=False, path_type=Path)
+_file = click.Path(dir_okay=False, path_type=Path)
+_work = click.option(
+    "--work", type=_folder, default=Path("studio-work"), show_default=True, help="Folder that all steps work in."
+)
+_jobs = click.option("--jobs", type=click.IntRange(1), default=None, help="Processes; one for each core if not given.")
 
 
 @click.group()
 def studio() -> None:
-    """Make a model: render a corpus, train, export.
+    """Make a model from recordings: gather, curate, train, report, export.
 
     \b
     Example:
-      latent studio gather && latent studio train && latent studio export models/mine.latent
+      latent studio gather ~/recordings && latent studio curate
+      latent studio train && latent studio report
+      latent studio export mine.latent
     """
 
 
 @studio.command()
-@click.option("--out", type=_path, default=_CORPUS, show_default=True, help="Corpus to write.")
-@click.option("--clips", type=click.IntRange(1), default=30_000, show_default=True, help="Training clips.")
-@click.option("--tune-clips", type=click.IntRange(1), default=1_200, show_default=True, help="Clips to tune on.")
-@click.option("--test-clips", type=click.IntRange(1), default=2_000, show_default=True, help="Held-out clips.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same gives the same again.")
-@click.option("--soundfont", type=_path, default=None, help="Another .sf2 file than FluidR3_GM.")
-@click.option("--jobs", type=click.IntRange(1), default=None, help="Processes; one for each core where not given.")
-def gather(
-    out: Path, clips: int, tune_clips: int, test_clips: int, seed: int, soundfont: Path | None, jobs: int | None
-) -> None:
-    """Render a corpus of steady sounds with FluidSynth.
+@click.argument("folder", type=_folder)
+@_work
+@click.option("--clips", type=click.IntRange(1, 100), default=3, show_default=True, help="Most clips of one file.")
+@click.option("--licence", default="", help="Licence note for files that have none beside them.")
+@click.option("--dask", default="", metavar="ADDRESS", help="Scheduler of a Dask cluster that does the work.")
+@_jobs
+def gather(folder: Path, work: Path, clips: int, licence: str, dask: str, jobs: int | None) -> None:
+    """Find the steady moments in a folder of recordings; what was gathered before is left as it is.
 
     \b
     Example:
-      latent studio gather --clips 12000
+      latent studio gather ~/recordings --licence "CC-BY 4.0, Ada Example"
     """
-    from appliance.studio import gather as step
-    from appliance.studio.render import SOUNDFONT
+    with _extra_wanted():
+        from appliance.studio import harvest as step
 
-    settings = step.GatherSettings(
-        train=clips, tune=tune_clips, held_out=test_clips, seed=seed, soundfont=str(soundfont or SOUNDFONT)
-    )
-    with click.progressbar(length=clips + tune_clips + test_clips, label="rendering") as bar:
-        step.gather(out, settings, jobs, lambda done, _: bar.update(done - bar.pos))
-    click.echo(f"{out}: {clips} clips to train on, {tune_clips} to tune on, {test_clips} held out")
+    settings = step.HarvestSettings(clips_per_file=clips, licence=licence)
+    with _cluster(dask), _bar("gathering") as tell:
+        done = step.harvest(folder, work / "corpus", settings, jobs, tell)
+    click.echo(str(done))
 
 
 @studio.command()
-@click.option("--corpus", type=_path, default=_CORPUS, show_default=True, help="Corpus to train on.")
-@click.option("--out", type=_path, default=_CHECKPOINT, show_default=True, help="Checkpoint to write.")
+@_work
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets a phone in the same network in.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8420, show_default=True)
+def curate(work: Path, host: str, port: int) -> None:
+    """Hear clips in the browser and keep or reject them, the doubtful first.
+
+    \b
+    Example:
+      latent studio curate --host 0.0.0.0
+    """
+    with _extra_wanted():
+        from appliance.studio import curate as step
+
+    step.serve(work / "corpus", host, port, click.echo)
+
+
+@studio.command()
+@_work
 @click.option("--epochs", type=click.IntRange(1), default=None, help="More take longer and help less and less.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same gives the same again.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="With one the model repeats.")
-def train(corpus: Path, out: Path, epochs: int | None, seed: int, threads: int) -> None:
-    """Train the autoencoder, and score it beside PCA on instruments that it never heard.
+def train(work: Path, epochs: int | None, seed: int, threads: int) -> None:
+    """Train the autoencoder, on a GPU where there is one; run again after a break it goes on.
 
     \b
     Example:
-      latent studio train --epochs 80
+      latent studio train
     """
-    with _torch_wanted():
+    with _extra_wanted():
         from appliance.studio import train as step
-    from appliance.studio.gather import load
+        from appliance.studio.checkpoint import TrainSettings
+        from appliance.studio.corpus import load
 
     step.use_threads(threads)
-    sounds = load(corpus)
-    settings = step.TrainSettings(seed=seed)
-    settings = replace(settings, epochs=epochs or settings.epochs)
-    best = step.train(sounds, out, settings, lambda progress: click.echo(str(progress)))
+    sounds = load(work / "corpus")
+    settings = TrainSettings(seed=seed) if epochs is None else TrainSettings(seed=seed, epochs=epochs)
+    best = step.train(sounds, work / "model.pt", settings, _curve())
     click.echo(step.verdict(sounds, best))
 
 
 @studio.command()
-@click.argument("out", type=_path)
-@click.option("--corpus", type=_path, default=_CORPUS, show_default=True, help="Corpus that the model was trained on.")
-@click.option("--checkpoint", type=_path, default=_CHECKPOINT, show_default=True, help="Checkpoint to export.")
-@click.option("--places", type=click.IntRange(16), default=None, help="Sounds in the atlas.")
-@click.option("--licence", default="all rights reserved", show_default=True, help="Licence of the model.")
-@click.option("--author", default="unknown", show_default=True, help="Who made it.")
-def export(out: Path, corpus: Path, checkpoint: Path, places: int | None, licence: str, author: str) -> None:
-    """Write a trained model to OUT, a .latent file, and print its card.
+@_work
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as one JSON object.")
+def report(work: Path, as_json: bool) -> None:
+    """Judge the trained model, and write a page that says what to do next.
 
     \b
     Example:
-      latent studio export models/mine.latent
+      latent studio report
     """
-    if out.suffix != ".latent":
-        raise UsageError(f"{out} must end in .latent, as in {out.stem or 'mine'}.latent.")
-    with _torch_wanted():
-        from appliance.studio import export as step
-    from appliance.studio.gather import load
-    from appliance.studio.train import load as load_checkpoint
+    with _extra_wanted():
+        from appliance.studio import report as step
 
-    settings = step.ExportSettings(name=out.stem, licence=licence, author=author)
-    settings = replace(settings, atlas=replace(settings.atlas, places=places or settings.atlas.places))
-    click.echo(step.export(load(corpus), load_checkpoint(checkpoint), out, settings).card)
+    click.echo(step.report(work, as_json))
+
+
+@studio.command()
+@click.argument("out", type=_file)
+@_work
+@click.option("--places", type=click.IntRange(16), default=2048, show_default=True, help="Most sounds in the atlas.")
+@click.option("--licence", default="all rights reserved", show_default=True, help="Licence of the model.")
+@click.option("--author", default="unknown", show_default=True, help="Who made it.")
+@click.option("--character", default="", help="A sentence for its card.")
+def export(out: Path, work: Path, places: int, licence: str, author: str, character: str) -> None:
+    """Write the trained model to OUT, a .latent file, and print its card.
+
+    \b
+    Example:
+      latent studio export mine.latent --author "Ada Example" --licence CC-BY-4.0
+    """
+    _latent_wanted(out)
+    with _extra_wanted():
+        from appliance.studio import export as step
+        from appliance.studio.atlas import AtlasSettings
+        from appliance.studio.checkpoint import load as load_checkpoint
+        from appliance.studio.corpus import load
+
+    settings = step.ExportSettings(
+        name=out.stem, licence=licence, author=author, character=character, atlas=AtlasSettings(places=places)
+    )
+    click.echo(step.export(load(work / "corpus"), load_checkpoint(work / "model.pt"), out, settings).card)
+
+
+@studio.command()
+@click.argument("recipe", type=_file)
+@click.option(
+    "--work", type=_folder, default=None, help="Folder for what is in between; studio-work/NAME if not given."
+)
+@click.option("--out", type=_file, default=None, help="File to write; beside the recipe if not given.")
+@_jobs
+def make(recipe: Path, work: Path | None, out: Path | None, jobs: int | None) -> None:
+    """Make a shipped model again from its recipe.
+
+    \b
+    Example:
+      latent studio make models/glass.toml
+    """
+    out = out or recipe.with_suffix(".latent")
+    _latent_wanted(out)
+    with _extra_wanted():
+        from appliance.studio import make as step
+        from appliance.studio.recipe import read
+
+    wanted = read(recipe)
+    folder = work or Path("studio-work") / wanted.name
+    with _bar("playing") as composing:
+        made = step.make(wanted, str(recipe), folder, out, jobs, step.Steps(composing, _curve()))
+    click.echo(made.card)
 
 
 @contextlib.contextmanager
-def _torch_wanted() -> Iterator[None]:
-    """Turn the absence of torch or onnx into a sentence; without the extra, the rest of the program has neither."""
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that is told how much is done, of how much."""
+    with click.progressbar(length=1, label=label) as bar:
+
+        def tell(done: int, total: int) -> None:
+            bar.length = max(total, 1)
+            bar.update(done - bar.pos)
+
+        yield tell
+
+
+def _curve() -> Callable[["Progress"], None]:
+    """Give a function that is told of each round, and prints it with the curve of the last rounds."""
+    told: list[float] = []
+
+    def tell(progress: "Progress") -> None:
+        told.append(progress.tune_rms_db)
+        click.echo(f"{progress}  {_sparks(told[-32:])}")
+
+    return tell
+
+
+def _sparks(values: list[float]) -> str:
+    low, high = min(values), max(values)
+    return "".join("▁▂▃▄▅▆▇█"[round(7.0 * (value - low) / max(high - low, 1e-9))] for value in values)
+
+
+@contextlib.contextmanager
+def _cluster(address: str) -> Iterator[None]:
+    """Let a Dask cluster do what joblib would do here."""
+    if not address:
+        yield
+        return
+    import joblib
+
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise StudioError("Dask is missing; install it with 'pip install distributed'.") from error
+    try:
+        client = Client(address, timeout=10)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise StudioError(f"No Dask scheduler answers at {address} ({error}); check the address.") from error
+    with client, joblib.parallel_config(backend="dask"):
+        yield
+
+
+def _latent_wanted(out: Path) -> None:
+    if out.suffix != ".latent":
+        raise UsageError(f"{out} must end in .latent, as in {out.stem or 'mine'}.latent.")
+
+
+@contextlib.contextmanager
+def _extra_wanted() -> Iterator[None]:
+    """Turn the absence of a library into a sentence; without the extra, the rest of the program has none of them."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -83,6 +83,8 @@ class Manifest(_Page):
         Principal axes of the atlas, (k, 32) with k of 1..32, longest first.
     pca_scale : list[float]
         Standard deviation of the atlas along each, (k,).
+    pca_names : list[str]
+        What each moves most, (k,); empty where nobody looked.
     members : dict[str, Member]
         Every other file in the zip; `bundle.write` fills it in.
     """
@@ -97,6 +99,7 @@ class Manifest(_Page):
     directions: dict[_Word, _Latent]
     pca_axes: Annotated[list[_Latent], Field(min_length=1, max_length=LATENT_SIZE)]
     pca_scale: list[_Positive]
+    pca_names: list[_Line] = Field(default_factory=list)
     statistics: Statistics
     members: dict[str, Member] = Field(default_factory=dict)
 
@@ -104,6 +107,8 @@ class Manifest(_Page):
     def _shapes_agree(self) -> Self:
         if len(self.pca_scale) != len(self.pca_axes):
             raise ValueError("pca_scale must hold one number for each of pca_axes")
+        if self.pca_names and len(self.pca_names) != len(self.pca_axes):
+            raise ValueError("pca_names must hold one name for each of pca_axes, or none")
         for name, direction in self.directions.items():
             if math.hypot(*direction) == 0.0:
                 raise ValueError(f"the direction of {name} has no length")

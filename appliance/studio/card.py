@@ -2,13 +2,16 @@
 
 import string
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from appliance.studio.gather import GatherSettings
-from appliance.studio.programs import HELD_OUT, NAMES, TRAIN, TUNE
+from appliance.studio.motion import Movement
 
-__all__ = ["write"]
+__all__ = ["Facts", "write"]
 
+_MOST_NAMES = 40
 _PAGE = string.Template("""# $name
+
+$character
 
 A timbre space: a variational autoencoder of spectra (1233 log-spaced magnitudes, 10 cents apart, to 32 numbers and
 back), with $places real sounds to start from. It plays slow, held sounds. It cannot play attacks, rhythm or speech,
@@ -16,57 +19,167 @@ because it never saw any: a spectrum has no time.
 
 ## Corpus
 
-$clips clips of two seconds, rendered by `latent studio gather` with FluidSynth (seed $seed) from FluidR3_GM: chords of
-1 to 8 notes between 33 and 2093 Hz in equal temperament on A440, on 1 to 3 layered instruments of those below, taken
-after the attack and brought to $loudness LUFS. Open and suspended chords come first, clusters are few. The atlas
-leaves out what decays, beats, pierces or rubs.
+Clips of two seconds, steady, brought to -24 LUFS.
 
-Soundfont: FluidR3_GM, MIT licence. Copyright (c) 2000-2002, 2008 Frank Wen; Copyright (c) 2008 Toby Smithe.
+$sources
 
-- Trained on: $train.
-- Tuned on (sizes, weights, when to stop): $tune.
-- Held out (never trained or tuned on; the score): $held_out.
+$licences
 
 ## Scores
 
 $table
 
-*Held out*: $tested clips of the held-out instruments. *Recordings*: the $stretches steady stretches of Debian's
-`sonic-pi-samples`, an independent test set that was never trained or tuned on. *Between*: half way between two
-places, against both sounds at once (powers added). *Wiggled*: on the wiggler's circles around places. *Prior*: draws
-from a normal distribution as wide as the atlas. *Peaks over median*: how far the 12 highest spectral peaks stand over
-what surrounds them; a drone without peaks is noise. PCA has 32 components and was fitted on the same training set.
+*Held out*: sources that were never trained or tuned on. *Recordings*: $recordings.
+*Between*: half way between two places, against both sounds at once (powers added). *Wiggled*: on the wiggler's
+circles around places. *Prior*: 1,000 draws from a normal distribution as wide as the atlas. *Peaks over median*: how
+far the 12 highest spectral peaks stand over what surrounds them; a drone without peaks is noise. PCA has 32
+components and was fitted on the same training set.
+
+$bars
 
 $precision
 
-The wiggler at rest moves the spectrum by 1.5 dB RMS a second at a speed of $speed standard deviations a second. A
-circle of 30 s then has a radius of $radius in latent space; the nearest neighbour of a place is $nearest away (median).
+Places lend their detail as far as $reach of the median distance between nearest places ($nearest).
 
-Going one step along a trait's direction moved it by (1 is one standard deviation of the atlas): $moved.
+## Ways through it
+
+The wiggler at rest moves the spectrum by 1.5 dB RMS a second at a speed of $speed standard deviations a second. A
+circle of 30 s then has a radius of $radius in latent space.
+
+$movements
+
+What the longest principal axes of the atlas move (mean change over its standard deviation): $axes.
 
 ## Limits
 
 What is not near a place is the network's own: clear, but without the fine structure of a recording. Its level may be
 several LU off that of the places, so whoever plays it must level it. A very low or very dense sound loses detail.
-Sounds unlike its instruments (bells, noise, voices that speak) come back as something like an organ.
+Sounds unlike those of the corpus come back as the nearest that it knows.
 
-Made by `latent studio gather`, `train` and `export`; licence of the model: $licence.
+$made Licence of the model: $licence.
 """)
 
 
-def write(corpus: GatherSettings, facts: Mapping[str, str]) -> str:
-    """Fill in the page; ``facts`` are its names that the corpus does not give."""
+@dataclass(frozen=True)
+class Facts:
+    """What a card tells.
 
-    def names(numbers: tuple[int, ...]) -> str:
-        return ", ".join(NAMES[number] for number in numbers)
+    Attributes
+    ----------
+    sources : tuple
+        Split, names of its sources and number of clips.
+    recordings : int
+        Steady stretches of the independent test set.
+    table : str
+        Markdown.
+    scores : mapping
+        As in the manifest.
+    reach : float
+        In median distances between nearest places.
+    movements : mapping
+        Of each trait's direction.
+    axes : tuple of str
+    """
 
-    return _PAGE.substitute(
-        facts,
-        clips=f"{corpus.train:,}",
-        seed=corpus.seed,
-        tested=f"{corpus.held_out:,}",
-        loudness=f"{corpus.loudness_lufs:.0f}",
-        train=names(TRAIN),
-        tune=names(TUNE),
-        held_out=names(HELD_OUT),
+    name: str
+    licence: str
+    character: str
+    made: str
+    sources: tuple[tuple[str, tuple[str, ...], int], ...]
+    licences: tuple[str, ...]
+    places: int
+    recordings: int
+    table: str
+    scores: Mapping[str, float]
+    precision: str
+    speed: float
+    radius: float
+    nearest: float
+    reach: float
+    movements: Mapping[str, Movement]
+    axes: tuple[str, ...]
+
+
+def write(facts: Facts) -> str:
+    """Write the page, in Markdown."""
+    text = _PAGE.substitute(
+        name=facts.name,
+        character=facts.character or "A model made from somebody's own recordings.",
+        made=facts.made,
+        licence=facts.licence,
+        places=f"{facts.places:,}",
+        sources=_sources(facts),
+        licences="\n".join(f"- {note}" for note in facts.licences) or "No licence of the sources was noted.",
+        recordings=_recordings(facts.recordings),
+        table=facts.table,
+        bars=_bars(facts.scores),
+        precision=facts.precision,
+        reach=f"{facts.reach:.2f}",
+        nearest=f"{facts.nearest:.2f}",
+        speed=f"{facts.speed:.3f}",
+        radius=f"{facts.radius:.2f}",
+        movements=_movements(facts.movements),
+        axes=", ".join(facts.axes[:8]),
     )
+    return text
+
+
+def _sources(facts: Facts) -> str:
+    titles = {"train": "Trained on", "tune": "Tuned on (when to stop)", "held_out": "Held out (the score)"}
+    lines = []
+    for split, names, clips in facts.sources:
+        shown = ", ".join(_grouped(names)[:_MOST_NAMES])
+        more = f", and {len(_grouped(names)) - _MOST_NAMES} more" if len(_grouped(names)) > _MOST_NAMES else ""
+        lines.append(f"- {titles[split]}: {clips:,} clips of {len(names):,} sources: {shown}{more}.")
+    return "\n".join(lines)
+
+
+def _grouped(names: tuple[str, ...]) -> list[str]:
+    """Put numbered sources of one family together: glass/3 and glass/4 are *glass (2)*."""
+    counts: dict[str, int] = {}
+    for name in names:
+        family, _, last = name.rpartition("/")
+        counts[family if last.isdigit() else name] = counts.get(family if last.isdigit() else name, 0) + 1
+    return [name if count == 1 else f"{name} ({count})" for name, count in counts.items()]
+
+
+def _recordings(stretches: int) -> str:
+    if not stretches:
+        return "none were there to test with"
+    return (
+        f"the {stretches} steady stretches of Debian's `sonic-pi-samples`, an independent test set that was never "
+        "trained or tuned on"
+    )
+
+
+def _bars(scores: Mapping[str, float]) -> str:
+    """The ratios that the product is held to, one line each."""
+    lines = ["| measure | is | should be |", "|---|---:|---:|"]
+    for name, prefix, bar in (("held out", "held_out", "0.75"), ("recordings", "recordings", "0.95")):
+        if f"pca_{prefix}_rms_db" in scores:
+            ratio = scores[f"model_{prefix}_rms_db"] / scores[f"pca_{prefix}_rms_db"]
+            lines.append(f"| error on what was {name} over that of PCA-32 | {ratio:.2f} | <= {bar} |")
+    lines.append(f"| active dimensions | {scores['active_dimensions']:.0f} | >= 28 |")
+    for name, one, other, bar in (
+        ("held out", "data_held_out", "model_held_out", "4"),
+        ("recordings", "data_recordings", "model_recordings", "8"),
+        ("prior, against training data", "data_train", "model_prior", "6"),
+    ):
+        if f"{one}_peaks_db" in scores:
+            lost = scores[f"{one}_peaks_db"] - scores[f"{other}_peaks_db"]
+            lines.append(f"| peaks lost, {name}, dB | {lost:+.1f} | within {bar} |")
+    lines.append(f"| draws from the prior that are of no use | {scores['prior_unusable']:.1%} | < 2 % |")
+    return "\n".join(lines)
+
+
+def _movements(movements: Mapping[str, Movement]) -> str:
+    names = list(movements)
+    lines = [
+        "| one step along | " + " | ".join(f"moves {name}" for name in names) + " | steadily | at so many places |",
+        "|---|" + "---:|" * len(names) + "---|---:|",
+    ]
+    for name, one in movements.items():
+        cells = " | ".join(f"{one.moved[each]:+.2f}" for each in names)
+        lines.append(f"| {name} | {cells} | {'yes' if one.steady else 'no'} | {one.rising:.0%} |")
+    lines += ["", "In standard deviations of the atlas, on average over places."]
+    return "\n".join(lines)

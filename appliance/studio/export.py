@@ -1,8 +1,8 @@
-"""Step three: measure a trained model, make it int8, and write the ``.latent`` bundle."""
+"""Step five: measure a trained model, make it int8, and write the ``.latent`` bundle."""
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +10,25 @@ import numpy.typing as npt
 import torch
 
 from appliance.errors import StudioError
+from appliance.folders import write_whole
 from appliance.model import bundle
 from appliance.model.decoder import Decoder as Player
 from appliance.model.decoder import Encoder as Listener
+from appliance.spectrum import traits
 from appliance.spectrum.codec import Floats
-from appliance.studio import atlas, card, graph, measure, motion, train
+from appliance.studio import atlas, card, graph, judge, measure, motion, train
 from appliance.studio.atlas import AtlasSettings
-from appliance.studio.gather import Corpus
+from appliance.studio.checkpoint import Checkpoint
+from appliance.studio.corpus import SPLITS, Corpus
+from appliance.studio.loss import decode_mean
 
-__all__ = ["ExportSettings", "Exported", "export"]
+__all__ = ["ExportSettings", "Exported", "export", "lending"]
 
 INT8_LIMIT_DB = 0.5
-_DRAWS = 512
+_DRAWS = 1000
+# Lending may cost so much on sounds that are no places; what it gives is the peaks of those that are.
+_LENDING_COST_DB = 0.03
+_REACHES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 
 @dataclass(frozen=True)
@@ -33,15 +40,21 @@ class ExportSettings:
     name, licence, author : str
     created : str
         ISO date; today where empty.
+    character : str
+        A sentence for the card.
+    made : str
+        Another: with what, and how long it took.
     recordings : str
         Folder of recordings for the independent test; scores of it are left out where there is none.
     atlas : AtlasSettings
     """
 
-    name: str = "default"
-    licence: str = "MIT"
-    author: str = "The Latent founders"
+    name: str
+    licence: str
+    author: str
     created: str = ""
+    character: str = ""
+    made: str = "Made by `latent studio gather`, `train` and `export`."
     recordings: str = str(measure.RECORDINGS)
     atlas: AtlasSettings = field(default_factory=AtlasSettings)
 
@@ -62,35 +75,39 @@ class _Precision:
     decode: Callable[[Floats], Floats]
     reference: Callable[[Floats], Floats]
     off_db: float
+    times_us: tuple[float, float]
     sentence: str
 
 
 @dataclass(frozen=True)
 class _Motion:
-    """What the engine must know about moving: see `motion`; ``steps`` is how far each direction moves its trait."""
+    """What the engine must know about moving: see `motion`."""
 
     axes: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
+    names: list[str]
     speed: float
     ways: dict[str, Floats]
-    steps: dict[str, float]
+    tried: dict[str, motion.Movement]
     values: dict[str, Floats]
 
 
-def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: ExportSettings) -> Exported:
+def export(corpus: Corpus, checkpoint: Checkpoint, out: Path, settings: ExportSettings) -> Exported:
     """Write the bundle, and the card beside it.
 
     Raises
     ------
     StudioError
-        If the corpus has no held-out clips, or too few fit for the atlas.
+        If the checkpoint is of another corpus, or the corpus has no held-out clips, or too few fit for the atlas.
     ModelError
         If the bundle cannot be written.
     """
+    if checkpoint.corpus != corpus.digest:
+        raise StudioError("The checkpoint was trained on other clips than are kept now; run 'latent studio train'.")
     if not len(corpus.rows("held_out")):
-        raise StudioError("The corpus has no held-out clips to score the model on; gather some.")
+        raise StudioError("The corpus has no held-out clips to score the model on; gather at least three sources.")
     places, spectra = atlas.choose(corpus, checkpoint.encoder, settings.atlas)
-    model = atlas.LendingDecoder(checkpoint.decoder, places, spectra, settings.atlas)
+    model = lending(corpus, checkpoint, places, spectra, settings.atlas)
     axes, scale = motion.principal_axes(places.numpy())
     draws = np.random.default_rng(1).standard_normal((_DRAWS, len(scale))) * scale
     prior = (draws @ axes).astype(np.float32)
@@ -106,7 +123,8 @@ def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: Ex
     )
     listener = graph.encoder_onnx(checkpoint.encoder)
     rows = _rows(corpus, checkpoint, trial, Listener(listener).encode, precision)
-    text = card.write(corpus.settings, _facts(settings, trial, rows, precision, moves))
+    scores = _scores(rows, precision) | _space_scores(corpus, checkpoint, prior, precision)
+    text = card.write(_facts(corpus, settings, trial, rows, precision, moves, scores, model.settings.reach))
     middles, _ = trial.pairs()
     golden = np.concatenate([trial.places[:6], middles[-5:], prior[:5]])
     parts = bundle.Parts(
@@ -119,48 +137,78 @@ def export(corpus: Corpus, checkpoint: train.Checkpoint, out: Path, settings: Ex
         golden_tolerance_db=min(INT8_LIMIT_DB, max(0.05, 2.0 * precision.off_db)),
         card=text,
     )
-    written = bundle.write(out, _manifest(settings, rows, precision, moves), parts)
-    out.with_suffix(".md").write_text(text)
+    written = bundle.write(out, _manifest(settings, scores, moves), parts)
+    write_whole(out.with_suffix(".md"), lambda file: file.write(text.encode()))
     return Exported(written, text)
+
+
+def lending(
+    corpus: Corpus, checkpoint: Checkpoint, places: torch.Tensor, spectra: torch.Tensor, settings: AtlasSettings
+) -> atlas.LendingDecoder:
+    """Let the places lend as far as it costs the tuning clips hardly anything."""
+    tune = torch.from_numpy(corpus.of("tune"))
+    with torch.no_grad():
+        latents = checkpoint.encoder(tune)[0].numpy()
+    alone_db = measure.rms_db(decode_mean(checkpoint.encoder, checkpoint.decoder, tune).numpy(), tune.numpy())
+    model = atlas.LendingDecoder(checkpoint.decoder, places, spectra, settings)
+    for share in _REACHES:
+        model = atlas.LendingDecoder(
+            checkpoint.decoder, places, spectra, replace(settings, reach=settings.reach * share)
+        )
+        if measure.rms_db(model.decode(latents), tune.numpy()) <= alone_db + _LENDING_COST_DB:
+            break
+    return model
 
 
 def _motion(
     places: Floats, axes: npt.NDArray[np.float64], scale: npt.NDArray[np.float64], decode: Callable[[Floats], Floats]
 ) -> _Motion:
-    decoded = decode(places)
-    ways = motion.directions(places, decoded, decode)
-    values = motion.trait_values(places, decoded)
-    moved = {name: motion.trait_values(places, decode(places + way))[name] for name, way in ways.items()}
-    steps = {name: float((moved[name] - values[name]).mean() / values[name].std()) for name in ways}
-    return _Motion(axes, scale, motion.wiggle_speed(places, axes, scale, decode), ways, steps, values)
+    ways = motion.directions(places, axes, scale, decode)
+    return _Motion(
+        axes,
+        scale,
+        motion.axis_names(places, axes, scale, decode),
+        motion.wiggle_speed(places, axes, scale, decode),
+        ways,
+        motion.movements(places, ways, decode),
+        motion.trait_values(places, decode(places)),
+    )
 
 
 def _facts(
+    corpus: Corpus,
     settings: ExportSettings,
     trial: measure.Trial,
     rows: list[measure.Row],
     precision: _Precision,
     moves: _Motion,
-) -> dict[str, str]:
-    """What the card says that only this run knows."""
+    scores: dict[str, float],
+    reach: float,
+) -> card.Facts:
+    """What the card tells."""
     radius = moves.speed * 30.0 / (2.0 * np.pi) * float(np.sqrt((moves.scale**2).mean()))
-    return {
-        "name": settings.name,
-        "licence": settings.licence,
-        "places": f"{len(trial.places):,}",
-        "stretches": str(len(trial.recordings)),
-        "table": measure.table(rows),
-        "precision": precision.sentence,
-        "speed": f"{moves.speed:.3f}",
-        "radius": f"{radius:.2f}",
-        "nearest": f"{atlas.nearest_median(torch.from_numpy(trial.places)):.2f}",
-        "moved": ", ".join(f"{name} {step:+.2f}" for name, step in moves.steps.items()),
-    }
+    return card.Facts(
+        name=settings.name,
+        licence=settings.licence,
+        character=settings.character,
+        made=settings.made,
+        sources=tuple((split, corpus.named(split), len(corpus.rows(split))) for split in SPLITS),
+        licences=tuple(sorted({note for note in corpus.licences if note})),
+        places=len(trial.places),
+        recordings=len(trial.recordings),
+        table=measure.table(rows),
+        scores=scores,
+        precision=precision.sentence,
+        speed=moves.speed,
+        radius=radius,
+        nearest=atlas.nearest_median(torch.from_numpy(trial.places)),
+        reach=reach,
+        movements=moves.tried,
+        axes=tuple(moves.names),
+    )
 
 
-def _manifest(
-    settings: ExportSettings, rows: list[measure.Row], precision: _Precision, moves: _Motion
-) -> bundle.Manifest:
+def _manifest(settings: ExportSettings, scores: dict[str, float], moves: _Motion) -> bundle.Manifest:
     return bundle.Manifest(
         name=settings.name,
         licence=settings.licence,
@@ -169,11 +217,12 @@ def _manifest(
         directions={name: way.tolist() for name, way in moves.ways.items()},
         pca_axes=moves.axes.tolist(),
         pca_scale=moves.scale.tolist(),
+        pca_names=moves.names,
         statistics=bundle.Statistics(
             wiggle_speed=moves.speed,
             trait_mean={name: float(of.mean()) for name, of in moves.values.items()},
             trait_sd={name: float(of.std()) for name, of in moves.values.items()},
-            scores=_scores(rows, precision),
+            scores=scores,
         ),
     )
 
@@ -188,13 +237,15 @@ def _precision(model: atlas.LendingDecoder, prior: torch.Tensor) -> _Precision:
     slow_us, fast_us = measure.time_us((float32, int8), places[:1])
     measured = f"int8 is {off_db:.2f} dB RMS off float32; one spectrum takes {fast_us:.0f} us against {slow_us:.0f} us"
     if off_db <= INT8_LIMIT_DB and fast_us < slow_us:
-        return _Precision(small, int8, float32, off_db, f"The decoder is int8: {measured} (one thread).")
-    return _Precision(plain, float32, float32, 0.0, f"The decoder is float32, because {measured} (one thread).")
+        sentence = f"The decoder is int8: {measured} (one thread)."
+        return _Precision(small, int8, float32, off_db, (slow_us, fast_us), sentence)
+    sentence = f"The decoder is float32, because {measured} (one thread)."
+    return _Precision(plain, float32, float32, 0.0, (slow_us, slow_us), sentence)
 
 
 def _rows(
     corpus: Corpus,
-    checkpoint: train.Checkpoint,
+    checkpoint: Checkpoint,
     trial: measure.Trial,
     encode: Callable[[Floats], Floats],
     precision: _Precision,
@@ -223,3 +274,17 @@ def _scores(rows: list[measure.Row], precision: _Precision) -> dict[str, float]:
     for prefix, row in (("pca", rows[1]), ("model", rows[-1]), ("data", rows[0])):
         scores |= {f"{prefix}_{name}": value for name, value in vars(row).items() if name != "name"}
     return {name: round(value, 4) for name, value in scores.items() if np.isfinite(value)}
+
+
+def _space_scores(corpus: Corpus, checkpoint: Checkpoint, prior: Floats, precision: _Precision) -> dict[str, float]:
+    """How much of the latent space is used, and of use."""
+    training = corpus.of("train")
+    with torch.no_grad():
+        means = checkpoint.encoder(torch.from_numpy(training))[0].numpy()
+    return {
+        "active_dimensions": float(judge.active_dimensions(means).sum()),
+        "prior_unusable": round(judge.share_unusable(judge.unusable(precision.decode(prior), training)), 4),
+        "data_train_peaks_db": round(float(traits.tonality(training[:: max(1, len(training) // 4000)]).mean()), 4),
+        "int8_us": round(precision.times_us[1], 1),
+        "fp32_us": round(precision.times_us[0], 1),
+    }

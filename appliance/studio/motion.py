@@ -3,15 +3,26 @@
 All of it is measured on the decoder that ships, so ``decode`` is a function of numpy latents.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from appliance.spectrum import traits
-from appliance.spectrum.codec import FLOOR_DB, Floats
+from appliance.spectrum.codec import FLOOR_DB, Floats, bin_hz, decibels, power
 
-__all__ = ["WIGGLE_DB_PER_S", "direction", "directions", "helix", "principal_axes", "trait_values", "wiggle_speed"]
+__all__ = [
+    "WIGGLE_DB_PER_S",
+    "Movement",
+    "axis_names",
+    "directions",
+    "helix",
+    "movements",
+    "principal_axes",
+    "trait_values",
+    "wiggle_speed",
+]
 
 Decode = Callable[[Floats], Floats]
 WIGGLE_DB_PER_S = 1.5
@@ -20,8 +31,34 @@ _TRAITS: dict[str, Callable[[Floats], Floats]] = {
     "level": traits.level,
     "tonality": traits.tonality,
 }
+_TRIALS = 4096
+_STEP_SD = 0.5
+_RIDGE = 1e-3
+_SURE = 0.7
 _HELICES = 96
 _TURN_S = (15.0, 45.0)
+
+
+def _share(spectra: Floats, low_hz: float, high_hz: float) -> Floats:
+    """Power between two frequencies over all power, in dB, (n, 1233) to (n,)."""
+    powers = power(spectra).astype(np.float64) + 1e-12
+    inside = (bin_hz() >= low_hz) & (bin_hz() < high_hz)
+    return np.asarray(10.0 * np.log10(powers[:, inside].sum(axis=1) / powers.sum(axis=1)), dtype=np.float32)
+
+
+def _fullness(spectra: Floats) -> Floats:
+    """Share of the bins within 60 dB of a full-scale sine, (n, 1233) to (n,)."""
+    return np.asarray((decibels(spectra) > -60.0).mean(axis=1), dtype=np.float32)
+
+
+_QUALITIES: dict[str, Callable[[Floats], Floats]] = {
+    **_TRAITS,
+    "bass": lambda spectra: _share(spectra, 0.0, 150.0),
+    "body": lambda spectra: _share(spectra, 150.0, 600.0),
+    "presence": lambda spectra: _share(spectra, 600.0, 2400.0),
+    "brilliance": lambda spectra: _share(spectra, 2400.0, 24_000.0),
+    "fullness": _fullness,
+}
 
 
 def trait_values(latents: Floats, spectra: Floats) -> dict[str, Floats]:
@@ -30,39 +67,105 @@ def trait_values(latents: Floats, spectra: Floats) -> dict[str, Floats]:
 
 
 def principal_axes(latents: Floats) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Axes (32, 32), one a row, longest first, and the standard deviation along each (32,)."""
-    centred = latents.astype(np.float64) - latents.mean(axis=0)
-    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
-    return axes, singular / np.sqrt(len(latents))
+    """Axes (k, 32), one a row, longest first, and the standard deviation along each (k,).
 
-
-def directions(latents: Floats, spectra: Floats, decode: Decode) -> dict[str, Floats]:
-    """For pitch, level and tonality, the step that raises the trait by one standard deviation of the atlas."""
-    return {name: direction(latents, of(spectra), _measured(of, decode)) for name, of in _TRAITS.items()}
-
-
-def direction(latents: Floats, values: Floats, measure: Callable[[Floats], Floats]) -> Floats:
-    """The step (32,) that raises a trait by one standard deviation, by regression and then by trial.
-
-    Regression over the atlas gives the way; how far to go is found by decoding, because the trait of a
-    decoded point rises less, or more, than the plane through the places says.
+    k is 32, or as many as the latents extend along: a handful of places spans no more.
     """
     centred = latents.astype(np.float64) - latents.mean(axis=0)
-    wanted = float(values.std())
-    # A ridge of a hundredth of the variance: without it the way leaves the cloud along axes that hold nothing.
-    ridge = 0.01 * len(latents) * centred.var() * np.eye(latents.shape[1])
-    slope = np.linalg.solve(centred.T @ centred + ridge, centred.T @ (values - values.mean()))
-    way = slope / np.linalg.norm(slope)
+    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
+    held = singular > 1e-4 * singular[0]
+    return axes[held], singular[held] / np.sqrt(len(latents))
+
+
+def directions(
+    latents: Floats, axes: npt.NDArray[np.float64], scale: npt.NDArray[np.float64], decode: Decode
+) -> dict[str, Floats]:
+    """For pitch, level and tonality, the step (32,) that raises the trait by one standard deviation of the atlas.
+
+    Each is the shortest that raises its own trait and leaves the others where they are, as far as the mean slopes of
+    all three tell; how long it is, is found by trial, because no trait is a plane.
+    """
+    rng = np.random.default_rng(1)
+    start = latents[rng.choice(len(latents), _TRIALS)]
+    steps = rng.normal(0.0, _STEP_SD, (_TRIALS, len(scale)))  # in standard deviations along the axes
+    before, after = decode(start), decode((start + (steps * scale) @ axes).astype(np.float32))
+    spread = {name: float(of(decode(latents)).std()) for name, of in _TRAITS.items()}
+    rises = np.stack([(of(after) - of(before)) / spread[name] for name, of in _TRAITS.items()], axis=1)
+    # Regression of what changed on how far it went: the slopes, averaged over the neighbourhood of the atlas.
+    slopes = np.linalg.lstsq(steps, rises, rcond=None)[0]  # (k, 3)
+    ways = slopes @ np.linalg.pinv(slopes.T @ slopes, rcond=_RIDGE)
+    found = {}
+    for at, (name, of) in enumerate(_TRAITS.items()):
+        way = (ways[:, at] * scale) @ axes
+        found[name] = _calibrated(way / np.linalg.norm(way), latents, spread[name], _measured(of, decode))
+    return found
+
+
+def _calibrated(
+    way: npt.NDArray[np.float64], latents: Floats, wanted: float, measure: Callable[[Floats], Floats]
+) -> Floats:
+    """Lengthen a unit vector until it raises what is measured by as much as is wanted, on average over the atlas."""
     start = latents[:: max(1, len(latents) // 256)]
     from_there = measure(start)
-
-    def rise(length: float) -> float:
-        return float((measure((start + length * way).astype(np.float32)) - from_there).mean())
-
-    lengths = np.linspace(0.0, 3.0 * float(np.linalg.norm(centred, axis=1).mean()) / 2.0, 25)
-    rises = np.maximum.accumulate([rise(length) for length in lengths])
-    length = float(np.interp(wanted, rises, lengths)) if rises[-1] > 0.0 else lengths[1]
+    lengths = np.linspace(0.0, 1.5 * float(np.linalg.norm(latents - latents.mean(axis=0), axis=1).mean()), 25)
+    risen = [float((measure((start + length * way).astype(np.float32)) - from_there).mean()) for length in lengths]
+    climb = np.maximum.accumulate(risen)
+    length = float(np.interp(wanted, climb, lengths)) if climb[-1] > 0.0 else lengths[1]
     return np.asarray(way * length, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Movement:
+    """What going along a trait's direction does, from one step back to one step forth.
+
+    Attributes
+    ----------
+    moved : dict of str to float
+        By one step forth, on average over places, for each trait in standard deviations of the atlas.
+    steady : bool
+        Whether the trait, averaged over places, rises with each of eight parts of the way.
+    rising : float
+        Share of the places at which it is higher at the end than at the beginning.
+    """
+
+    moved: dict[str, float]
+    steady: bool
+    rising: float
+
+
+def movements(latents: Floats, ways: Mapping[str, Floats], decode: Decode) -> dict[str, Movement]:
+    """Try every direction at up to 256 places."""
+    start = latents[:: max(1, len(latents) // 256)]
+    spread = {name: float(of(decode(latents)).std()) for name, of in _TRAITS.items()}
+    found = {}
+    for name, way in ways.items():
+        along = [decode((start + part * way).astype(np.float32)) for part in np.linspace(-1.0, 1.0, 9)]
+        own = np.stack([_TRAITS[name](spectra) for spectra in along])  # (9, places)
+        moved = {each: float((of(along[-1]) - of(along[4])).mean() / spread[each]) for each, of in _TRAITS.items()}
+        steady = bool((np.diff(own.mean(axis=1)) > 0.0).all())
+        found[name] = Movement(moved, steady, float((own[-1] > own[0]).mean()))
+    return found
+
+
+def axis_names(
+    latents: Floats, axes: npt.NDArray[np.float64], scale: npt.NDArray[np.float64], decode: Decode
+) -> list[str]:
+    """Say of each principal axis what it moves most: the quality of sound that changes most surely along it.
+
+    Surely is the mean change from one standard deviation before to one after, at up to 256 places, over its standard
+    deviation: 1 and more is heard nearly everywhere. An axis that moves nothing surely is called ``mixed``.
+    """
+    start = latents[:: max(1, len(latents) // 256)]
+    names = []
+    for axis, wide in zip(axes, scale, strict=True):
+        low, high = (decode((start + sign * wide * axis).astype(np.float32)) for sign in (-1.0, 1.0))
+        surely = {}
+        for name, of in _QUALITIES.items():
+            change = (of(high) - of(low)).astype(np.float64)
+            surely[name] = float(change.mean() / (change.std() + 1e-9))
+        best = max(surely, key=lambda name: abs(surely[name]))
+        names.append(f"{best} {surely[best]:+.1f}" if abs(surely[best]) >= _SURE else "mixed")
+    return names
 
 
 def helix(
