@@ -129,8 +129,9 @@ def _odd_sources(found: Judgement) -> str | None:
     if not odd:
         return None
     names = ", ".join(odd[:_NAMED]) + (f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else "")
+    fare = "fares" if len(odd) == 1 else "fare"
     return (
-        f"Curate: {names} fare far worse than the rest. Hear them with 'latent studio curate'; reject what does not "
+        f"Curate: {names} {fare} far worse than the rest. Hear them with 'latent studio curate'; reject what does not "
         "belong, or gather more that is like them."
     )
 
@@ -141,8 +142,8 @@ def _divergence(found: Judgement) -> str | None:
     dead, loose = active < bars.LEAST_ACTIVE, _loose(found)
     if dead and loose:
         return (
-            f"Gather more before you turn beta (weights.kl{weight}): only {active} of 32 dimensions are used, which "
-            f"asks for less, and {loose}, which asks for more."
+            f"Gather more before you turn beta, which is weights.kl{weight}: only {active} of 32 dimensions are used, "
+            f"which asks for less, and {loose}, which asks for more."
         )
     if dead:
         return f"Less beta: only {active} of 32 dimensions are used. Halve weights.kl{weight} and train again."
@@ -191,7 +192,7 @@ def _vague(found: Judgement) -> str | None:
 
 
 def _jumps(found: Judgement) -> str | None:
-    if found.lines is None or float(np.median(found.lines.unevenness)) <= _JUMPY:
+    if float(np.median(found.lines.unevenness)) <= _JUMPY:
         return None
     return (
         "Smoother: half way from one place to another the sound jumps. Raise weights.between"
@@ -200,7 +201,7 @@ def _jumps(found: Judgement) -> str | None:
 
 
 def _unlike(found: Judgement) -> str | None:
-    if found.neighbours is None or found.neighbours.found >= _UNLIKE:
+    if found.neighbours.found >= _UNLIKE:
         return None
     return (
         "Neighbours hardly sound alike, so wandering will feel like chance: train longer, and curate what is neither "
@@ -256,7 +257,7 @@ def _knows_by_heart(found: Judgement) -> bool:
 def _weight(found: Judgement, name: str) -> str:
     """What a weight was set to, in words to put behind its name; empty where it is not known."""
     weights = found.settings.get("weights", {})
-    return f", now {weights[name]:g}," if name in weights else ""
+    return f" (now {weights[name]:g})" if name in weights else ""
 
 
 _RULES: tuple[Callable[[Judgement], str | None], ...] = (

@@ -22,6 +22,7 @@ from appliance.studio.background import history, material
 from appliance.studio.checkpoint import Checkpoint
 from appliance.studio.corpus import SPLITS, Corpus
 from appliance.studio.judgement import Judgement, Neighbours, Part, Precision, Prior, SourceError, Trait
+from appliance.studio.verdict import UNUSABLE_SHARE
 
 __all__ = ["AssessSettings", "assess"]
 
@@ -36,7 +37,7 @@ _TRAITS = (
 )
 _SHOWN = 400
 _DRAWS = 1000
-_FEWEST = 3
+_FEWEST = 8
 _TIMED_PLACES, _ROUNDS = 512, 200
 
 
@@ -100,13 +101,16 @@ def assess(corpus: Corpus, checkpoint: Checkpoint, settings: AssessSettings) -> 
     Raises
     ------
     StudioError
-        If the corpus has no training clips, or the history is damaged.
+        If the corpus has fewer than eight training clips, or the history is damaged.
     """
     start = time.perf_counter()
     rng = np.random.default_rng(settings.seed)
     learned = corpus.of("train")
-    if not len(learned):
-        raise StudioError(f"The corpus at {corpus.folder} holds no training clips; gather more, or keep some.")
+    if len(learned) < _FEWEST:
+        raise StudioError(
+            f"The corpus at {corpus.folder} has {len(learned)} clips to train on, and {_FEWEST} are needed to judge "
+            "anything by; gather more, or keep more."
+        )
     missing: list[str] = []
     if checkpoint.corpus != corpus.digest:
         missing.append(
@@ -118,6 +122,11 @@ def assess(corpus: Corpus, checkpoint: Checkpoint, settings: AssessSettings) -> 
     judged = next(tried[name] for name in ("held_out", "tune", "train") if name in tried)
     some = learned[_some(np.arange(len(learned)), _MOST_LATENTS, rng)]
     prior, drawn = _prior(model, some, rng)
+    if prior.own > UNUSABLE_SHARE:
+        missing.append(
+            "Whether draws from the prior are of use cannot be told: so few clips are measured that by chance "
+            f"{100.0 * prior.own:.0f} % of others like them would be outside."
+        )
     hz, error_db, pca_error_db = _curves(judged)
     return Judgement(
         corpus=str(corpus.folder),
@@ -133,7 +142,7 @@ def assess(corpus: Corpus, checkpoint: Checkpoint, settings: AssessSettings) -> 
         prior=prior,
         places=len(model.places) if model.lending else 0,
         neighbours=_neighbours(corpus, model, rng),
-        lines=geometry.lines(model.places, model.play, rng) if len(model.places) > 1 else None,
+        lines=geometry.lines(model.places, model.play, rng),
         precision=_precision(model.lending, drawn[0]),
         training=history(settings.history),
         examples=examples.choose(corpus, (judged.rows, judged.clips, judged.again), model.encode, drawn[1], rng),
@@ -240,8 +249,8 @@ def _prior(model: _Model, training: Floats, rng: np.random.Generator) -> tuple[P
     sounds = model.play(latents)
     reasons = judge.unusable(sounds, training)
     order = rng.permutation(len(training))
-    half = max(1, len(training) // 2)
-    left_out = judge.unusable(training[order[half:]], training[order[:half]]) if len(training) > 1 else reasons
+    half = len(training) // 2
+    left_out = judge.unusable(training[order[half:]], training[order[:half]])
     prior = Prior(
         draws=_DRAWS,
         unusable=judge.share_unusable(reasons),
@@ -255,10 +264,8 @@ def _prior(model: _Model, training: Floats, rng: np.random.Generator) -> tuple[P
     return prior, (latents, sounds)
 
 
-def _neighbours(corpus: Corpus, model: _Model, rng: np.random.Generator) -> Neighbours | None:
+def _neighbours(corpus: Corpus, model: _Model, rng: np.random.Generator) -> Neighbours:
     rows = _some(np.arange(len(corpus.split)), _MOST_NEIGHBOURS, rng)
-    if len(rows) < _FEWEST:
-        return None
     clips = corpus.spectra[rows].astype(np.float32)
     return geometry.neighbours(model.encode(clips)[0], clips, corpus.source[rows])
 

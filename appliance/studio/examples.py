@@ -37,13 +37,13 @@ def choose(
     """
     rows, clips, again = judged
     errors = np.sqrt(np.square(clips - again, dtype=np.float64).mean(axis=1)) * -FLOOR_DB
-    worst_first = np.argsort(-errors)
+    worst = _of_different_sources(corpus.source[rows], np.argsort(-errors))
     middle_first = np.argsort(np.abs(errors - np.median(errors)))
+    usual = _of_different_sources(corpus.source[rows], middle_first[~np.isin(middle_first, worst)])
     found = []
-    for kind, order in (("worst", worst_first), ("usual", middle_first)):
-        for at in _of_different_sources(corpus.source[rows], order):
-            title = f"{_name(corpus, int(rows[at]))}: {errors[at]:.1f} dB off"
-            found.append(Example(kind, title, ("original", "as it came back"), (clips[at], again[at])))
+    for kind, at in (*(("worst", at) for at in worst), *(("usual", at) for at in usual)):
+        title = f"{_name(corpus, int(rows[at]))}: {errors[at]:.1f} dB off"
+        found.append(Example(kind, title, ("original", "as it came back"), (clips[at], again[at])))
     found += _beside(corpus, encode, rng)
     kept = draws[:_DRAWS]
     labels = tuple(f"draw {number + 1}" for number in range(len(kept)))
@@ -53,8 +53,6 @@ def choose(
 def _beside(corpus: Corpus, encode: Encode, rng: np.random.Generator) -> list[Example]:
     """A clip whose neighbours are close for this model, a usual one, and one whose are far."""
     rows = np.arange(len(corpus.split))
-    if len(rows) <= _BESIDE:
-        return []
     rows = rows if len(rows) <= _AMONG else np.sort(rng.choice(rows, _AMONG, replace=False))
     clips = corpus.spectra[rows].astype(np.float32)
     near = nearest(encode(clips)[0], corpus.source[rows], _BESIDE)  # (n, 2)

@@ -244,8 +244,8 @@ class Judgement:
     latents: Latents
     prior: Prior
     places: int
-    neighbours: Neighbours | None
-    lines: Lines | None
+    neighbours: Neighbours
+    lines: Lines
     precision: Precision | None
     training: Training | None
     examples: tuple[Example, ...]

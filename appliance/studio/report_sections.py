@@ -169,8 +169,6 @@ def _reading(latents: Latents) -> str:
 
 
 def _neighbours(found: Judgement) -> str:
-    if found.neighbours is None:
-        return ""
     near = found.neighbours
     rows = (
         ("its nearest in latent space", f"{near.near_db:.1f}", f"{near.near_bands_db:.1f}"),
@@ -188,8 +186,6 @@ def _neighbours(found: Judgement) -> str:
 
 
 def _lines(found: Judgement) -> str:
-    if found.lines is None:
-        return ""
     median = float(np.median(found.lines.unevenness))
     reading = "an even walk" if median < _EVEN else "some steps are larger" if median < _UNEVEN else "the sound jumps"
     return _p(
@@ -247,7 +243,7 @@ def _training(found: Judgement) -> str:
         f"{100.0 * share:.0f} % of the training; that is what was kept."
     ) + _figure(
         report_plots.training_curve(told),
-        "In training, clips come transposed and mixed, and with noise in latent space, so the two errors do not compare.",
+        "In training, clips come transposed, mixed and with noise in latent space, so the two errors do not compare.",
     )
 
 
