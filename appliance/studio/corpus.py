@@ -95,7 +95,8 @@ def load(folder: Path) -> Corpus:
     if not (folder / "clips.db").is_file():
         raise StudioError(f"There is no corpus at {folder}; make one with 'latent studio gather FOLDER'.")
     try:
-        db = sqlite3.connect((folder / "clips.db").absolute().as_uri() + "?mode=ro", uri=True)
+        # Not read-only: what a kill left half written must be rolled back before anything is read.
+        db = sqlite3.connect((folder / "clips.db").absolute().as_uri() + "?mode=rw", uri=True)
         try:
             total = int(db.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM clip").fetchone()[0])
             clips = db.execute(
@@ -149,9 +150,11 @@ def split_by_name(name: str) -> str:
 
 
 def _filled(splits: dict[int, str], names: dict[int, str]) -> dict[int, str]:
-    """Take sources from training for a split that has none, as long as there are three sources."""
-    for wanted in ("tune", "held_out"):
-        spare = sorted((at for at in splits if splits[at] == "train"), key=lambda at: _hash(names[at]))
-        if wanted not in splits.values() and len(spare) > 1:
-            splits[spare[0]] = wanted
+    """Take a source for each split that has none from the one that has most, as long as it has two."""
+    for wanted in SPLITS:
+        held = list(splits.values())
+        most = max(SPLITS, key=held.count)
+        if wanted not in held and held.count(most) > 1:
+            nearest = min((at for at in splits if splits[at] == most), key=lambda at: _hash(names[at]))
+            splits[nearest] = wanted
     return splits
