@@ -134,6 +134,11 @@ class _Alone:
         self._process = context.Process(target=_serve, args=(far,), daemon=True)
         self._process.start()
         far.close()
+        try:
+            # Loading libraries is no fault of the first file.
+            self._line.recv()
+        except EOFError as error:
+            raise StudioError("No process to listen in could be started; free some memory and gather again.") from error
 
     def close(self) -> None:
         """End the process, though it be in the middle of a file."""
@@ -147,7 +152,8 @@ class _Alone:
 
 
 def _serve(line: Connection) -> None:
-    """Listen to what is ordered until nobody orders any more."""
+    """Listen to what is ordered until nobody orders any more; says first that it is there."""
+    line.send(None)
     while True:
         try:
             order = line.recv()
