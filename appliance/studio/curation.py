@@ -189,9 +189,9 @@ class Curation:
             raise SilentError(why)
         try:
             recording = Recording(Path(told.path))
-            frames = np.array(recording.read(told.start_s, _CLIP_S)[:, :2], dtype=np.float32)
+            frames = np.nan_to_num(recording.read(told.start_s, _CLIP_S)[:, :2], posinf=0.0, neginf=0.0)
         except (LatentError, OSError) as error:
-            raise SilentError(f"The recording {shown(told.path)} cannot be read any more ({error})") from error
+            raise SilentError(f"The recording cannot be heard: {error}") from error
         if not len(frames):
             raise SilentError(f"The recording {shown(told.path)} is shorter than it was; gather it again.")
         edge = max(1, min(round(_EDGE_S * recording.rate), len(frames) // 2))
@@ -263,7 +263,7 @@ def _figures(guess: Guess, open_: Bools) -> dict[str, Any]:
 def _gone(told: Told) -> str:
     """Why the original cannot be heard, in a sentence; empty where it can."""
     if not told.path:
-        return "This sound was synthesised for the corpus: there is no recording of it."
+        return "It was synthesised: there is no recording."
     if not Path(told.path).is_file():
         return f"The recording is no longer at {shown(told.path)}; put it back to hear it."
     return ""

@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from appliance.spectrum.codec import Floats
 from appliance.studio.descriptors import features
@@ -180,7 +181,9 @@ class Doubt:
     def __init__(
         self, spectra: npt.NDArray[np.float16], source: Rows, decided: Callable[[], tuple[Rows, Bools]]
     ) -> None:
-        self._described = features(spectra)
+        # Sums this small take five times as long where they are shared out among threads.
+        with threadpool_limits(1):
+            self._described = features(spectra)
         self._source = source
         self._decided = decided
         self._start = spread(self._described, np.random.default_rng(_SEED))
@@ -259,6 +262,7 @@ class Doubt:
                 self._stale, self._busy = False, True
             rows, kept = self._decided()
             self._fits += 1
-            guess = learn(self._fits, self._described, self._source, rows, kept, self._drawn(rows))
+            with threadpool_limits(1):
+                guess = learn(self._fits, self._described, self._source, rows, kept, self._drawn(rows))
             self._order = self._start if guess is None else np.argsort(np.abs(guess.keep - 0.5), kind="stable")
             self._guess = guess

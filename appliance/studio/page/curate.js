@@ -82,7 +82,7 @@ function undo() {
   if (!state?.steps && !pending.length) return;
   tell("api/undo", {}, (told) => {
     hand.unshift(...told.back);
-    if (!told.back.length) say(`${number.format(told.undone)} guesses were taken back.`);
+    if (told.undone && !told.back.length) say(`Guesses taken back: ${number.format(told.undone)}.`);
   }).catch(trouble);
 }
 
@@ -104,7 +104,7 @@ async function offer() {
 function accept() {
   if (at("ask").returnValue !== "yes") return;
   tell("api/accept", { number: Number(at("ask").dataset.number) }, (told) => {
-    say(`${number.format(told.accepted)} clips were decided by the guess.`);
+    say(`Clips decided by the guess: ${number.format(told.accepted)}.`);
   }).catch(trouble);
 }
 
