@@ -67,4 +67,6 @@ class Renderer:
         room = frames.ctypes.data
         self._write(self._synth.synth, len(frames), room, 0, 2, room, 1, 2)
         self._synth.system_reset()
+        # A reset alone lets the notes go, and they would die away in the next clip; before it, this does nothing.
+        self._synth.all_sounds_off(-1)
         return frames[start : start + _CLIP_FRAMES]
