@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from appliance.errors import StudioError
 from appliance.spectrum.codec import Floats
 from appliance.studio import programs, textures
 from appliance.studio.recipe import Recipe
@@ -49,7 +50,17 @@ class Instrument:
 
 
 def instruments(recipe: Recipe) -> tuple[Instrument, ...]:
-    """All instruments of a recipe, in its order; the share of a source is divided evenly among those trained on."""
+    """All instruments of a recipe, in its order; the share of a source is divided evenly among those trained on.
+
+    Raises
+    ------
+    StudioError
+        If it asks for a program or a family that there is not.
+    """
+    unknown = [f"program {at}" for font in recipe.soundfonts for at in font.programs if at not in programs.NAMES]
+    unknown += [family for source in recipe.textures for family in source.patches if family not in textures.FAMILIES]
+    if unknown:
+        raise StudioError(f"The recipe of '{recipe.name}' asks for {', '.join(unknown)}, which nothing plays; mend it.")
     found: list[Instrument] = []
     for font in recipe.soundfonts:
         some = [
