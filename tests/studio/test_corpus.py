@@ -107,7 +107,7 @@ def test_the_digest_is_that_of_what_is_learned_from(tmp_path: Path) -> None:
 
 
 def test_what_is_no_corpus_is_refused_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(StudioError, match="There is no corpus at .*latent studio gather"):
+    with pytest.raises(StudioError, match=r"There is no corpus at .*latent studio gather"):
         corpus.load(tmp_path / "absent")
     with Ledger(tmp_path / "empty") as ledger:
         ledger.add(Entry("broken.wav", problem="not a recording"))
