@@ -33,6 +33,8 @@ class TrainSettings:
         Peak of the one-cycle schedule.
     average : float
         Share that the running average of the weights keeps at each step; the average is what is kept.
+    undisguise : float
+        Last part of the training, in which the clips are disguised less and less.
     patience : float
         Training ends early when so large a part of it brought nothing on the tuning clips.
     weight_decay : float
@@ -46,6 +48,7 @@ class TrainSettings:
     batch: int = 96
     rate: float = 2e-3
     average: float = 0.999
+    undisguise: float = 0.4
     patience: float = 0.3
     weight_decay: float = 1e-4
     seed: int = 1

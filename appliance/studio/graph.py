@@ -137,7 +137,8 @@ def decoder_onnx(model: LendingDecoder, seen: dict[str, Calibration] | None) -> 
         smooth = graph.linear_int8(hidden, *leave, seen["leave"])
     else:
         smooth = graph.linear(graph.add("Relu", graph.linear(hidden, *widen)), *leave)
-    total = graph.add("Add", smooth, _lent(graph, model))
+    straight = graph.add("MatMul", "z", graph.constant(_numpy(network.straight.weight).T))
+    total = graph.add("Add", graph.add("Add", smooth, straight), _lent(graph, model))
     return graph.finish(
         ("z", LATENT), ("spectrum", BINS), graph.add("Clip", total, graph.constant(0.0), graph.constant(1.0))
     )
@@ -149,14 +150,15 @@ def encoder_onnx(encoder: Encoder) -> bytes:
     Input ``spectrum`` float32 (n, 1233), output ``mean`` float32 (n, 32).
     """
     graph = _Graph()
-    x = graph.add("Sub", "spectrum", graph.constant(_numpy(encoder.centre)))
-    x = graph.add("Mul", x, graph.constant(4.0))
+    off = graph.add("Sub", "spectrum", graph.constant(_numpy(encoder.centre)))
+    straight = graph.add("MatMul", off, graph.constant(_numpy(encoder.straight.weight).T))
+    x = graph.add("Mul", off, graph.constant(4.0))
     layers = [layer for layer in encoder.layers if isinstance(layer, nn.Linear)]
     for layer in layers[:-1]:
         x = _gelu(graph, graph.linear_kept(x, *_layer(layer)))
     weight, bias = _layer(layers[-1])
     x = graph.linear_kept(x, weight[:LATENT], bias[:LATENT])  # the rest is the variance
-    return graph.finish(("spectrum", BINS), ("mean", LATENT), x)
+    return graph.finish(("spectrum", BINS), ("mean", LATENT), graph.add("Add", x, straight))
 
 
 def _block(graph: _Graph, x: str, block: Block, linear: Callable[[str, Floats, Floats], str]) -> str:

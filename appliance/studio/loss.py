@@ -36,7 +36,7 @@ class Weights:
     """
 
     kl: float = 0.03
-    between: float = 0.5
+    between: float = 0.25
     contrast: float = 0.5
     prior_contrast: float = 0.3
     prior_level: float = 0.1

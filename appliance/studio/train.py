@@ -26,6 +26,7 @@ __all__ = ["Progress", "device", "history_of", "pca", "train", "use_threads", "v
 _FEWEST = 8
 # Twenty seconds of work on a slow core: what a kill may cost.
 _ROUND_STEPS = 400
+_AXES_FROM = 8000
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,8 @@ class _Run:
         self.batch = min(settings.batch, len(self.spectra))
         batches = len(self.spectra) // self.batch
         self.steps = max(settings.epochs * batches, settings.least_steps)
-        centre = self.spectra.float().mean(dim=0)  # (1233,)
-        self.pair = Autoencoder(settings.shape, centre).to(self.device)
+        some = self.spectra[:: max(1, len(self.spectra) // _AXES_FROM)].float()
+        self.pair = Autoencoder(settings.shape, some).to(self.device)
         self.average = copy.deepcopy(self.pair)
         self.optimiser = torch.optim.AdamW(self.pair.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -150,7 +151,7 @@ class _Run:
         start, total, divergence = time.monotonic(), 0.0, 0.0
         count = min(_ROUND_STEPS, self.steps - self.step)
         for at in range(count):
-            sounds = augment(self.spectra[self._next()].float(), self.rng)
+            sounds = augment(self.spectra[self._next()].float(), self.rng, self._strength(self.step + at))
             rated = loss(self.pair.encoder, self.pair.decoder, sounds, self.settings.weights, self.rng)
             self.optimiser.zero_grad()
             rated.whole.backward()  # type: ignore[no-untyped-call]
@@ -176,6 +177,10 @@ class _Run:
         with torch.no_grad():
             for slow, fast in zip(self.average.parameters(), self.pair.parameters(), strict=True):
                 slow.lerp_(fast, 1.0 - kept)
+
+    def _strength(self, step: int) -> float:
+        """How much the clips are disguised: towards the end less and less, because they will be met as they are."""
+        return min(1.0, (self.steps - step) / (self.steps * self.settings.undisguise))
 
     def _next(self) -> Tensor:
         """Rows of the next batch: all clips in random order, again and again."""
