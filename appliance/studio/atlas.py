@@ -140,7 +140,8 @@ def choose(corpus: Corpus, encoder: Encoder, settings: AtlasSettings) -> tuple[T
     StudioError
         If there are fewer than ``FEWEST_PLACES``.
     """
-    rows = candidates(corpus)
+    # Of clips that are the same only the last: a place that is there already can never be drawn.
+    rows = np.array(sorted({corpus.spectra[row].tobytes(): row for row in candidates(corpus)}.values()), dtype=np.intp)
     if len(rows) < FEWEST_PLACES:
         raise StudioError(
             f"The corpus has {len(rows)} clips fit for the atlas and needs {FEWEST_PLACES}; gather more, or keep more."
