@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import StudioError
-from appliance.studio import atlas, train
-from appliance.studio.gather import Corpus
+from appliance.studio import atlas
+from appliance.studio.checkpoint import Checkpoint
+from appliance.studio.corpus import Corpus
 from appliance.studio.net import Decoder, Shape
-from appliance.studio.programs import HARSH
 
 _SETTINGS = atlas.AtlasSettings(places=16)
 
@@ -22,6 +22,9 @@ def model() -> atlas.LendingDecoder:
     """Random sounds at random places, and a network that knows nothing of them."""
     torch.manual_seed(0)
     decoder = Decoder(Shape(32, 16, 1, 32), torch.full((1233,), 0.4))
+    with torch.no_grad():
+        for weights in decoder.parameters():
+            weights.mul_(0.1)
     places = torch.randn(40, 32)
     return atlas.LendingDecoder(decoder, places, 0.3 + 0.4 * torch.rand(40, 1233), _SETTINGS)
 
@@ -56,24 +59,75 @@ def test_weights_are_shares(model: atlas.LendingDecoder) -> None:
     assert torch.equal(weight[:, -1], torch.zeros(50))
 
 
-def test_harsh_unsteady_and_rubbing_sounds_are_no_places(corpus: Corpus) -> None:
-    fit = atlas.musical(corpus)
-    assert 0 < fit.sum() < len(fit)
-    assert not np.isin(corpus.programs[fit], HARSH).any()
-    assert not (np.diff(corpus.notes[fit], axis=1) == 1).any()
-    assert np.abs(corpus.drift_db[fit]).max() < 2.0
-    assert not atlas.musical(replace(corpus, flutter_db=np.full_like(corpus.flutter_db, 9.0))).any()
+def test_what_somebody_found_unfit_or_wavers_is_no_place(corpus: Corpus) -> None:
+    rows = atlas.candidates(corpus)
+    assert 16 <= len(rows) < len(corpus.rows("train"))
+    assert corpus.fit[rows].all()
+    assert (corpus.split[rows] == 0).all()
+    assert np.abs(corpus.drift_db[rows]).max() < 2.0
+    assert corpus.flutter_db[rows].max() < 2.0
+    assert not corpus.fit.all()
+    swelling = replace(corpus, drift_db=np.where(np.arange(len(corpus.row)) == rows[0], np.float32(2.5), 0.0))
+    assert rows[0] not in atlas.candidates(swelling)
 
 
-def test_places_are_different_training_clips(corpus: Corpus, checkpoint: train.Checkpoint) -> None:
+def test_where_hardly_anything_is_steady_all_that_is_fit_may_serve(corpus: Corpus) -> None:
+    trembling = replace(corpus, flutter_db=np.full_like(corpus.flutter_db, 9.0))
+    rows = atlas.candidates(trembling)
+    assert set(rows) == set(np.flatnonzero(corpus.fit & (corpus.split == 0)))
+
+
+def test_places_are_different_training_clips(corpus: Corpus, checkpoint: Checkpoint) -> None:
     places, spectra = atlas.choose(corpus, checkpoint.encoder, _SETTINGS)
     again, _ = atlas.choose(corpus, checkpoint.encoder, _SETTINGS)
     assert torch.equal(places, again)
     assert len({row.tobytes() for row in spectra.numpy()}) == 16
     known = {row.tobytes() for row in corpus.of("train")}
     assert {row.tobytes() for row in spectra.numpy()} <= known
+    with torch.no_grad():
+        assert torch.allclose(checkpoint.encoder(spectra)[0], places, atol=1e-4)
+    other, _ = atlas.choose(corpus, checkpoint.encoder, replace(_SETTINGS, seed=2))
+    assert not torch.equal(places, other)
 
 
-def test_more_places_than_sounds_are_refused(corpus: Corpus, checkpoint: train.Checkpoint) -> None:
-    with pytest.raises(StudioError, match="gather more"):
-        atlas.choose(corpus, checkpoint.encoder, atlas.AtlasSettings(places=5000))
+def test_places_are_spread(corpus: Corpus, checkpoint: Checkpoint) -> None:
+    clips = np.random.default_rng(0).uniform(0.3, 0.3001, corpus.spectra.shape)
+    clips[:20] = corpus.spectra[corpus.rows("train")[:20]]
+    huddled = _of_training(replace(corpus, spectra=clips.astype(np.float16)))
+    _, spectra = atlas.choose(huddled, checkpoint.encoder, _SETTINGS)
+    assert sum(row.std() > 0.01 for row in spectra.numpy()) >= 14
+
+
+def test_where_fewer_are_fit_than_wanted_all_become_places(corpus: Corpus, checkpoint: Checkpoint) -> None:
+    _, spectra = atlas.choose(corpus, checkpoint.encoder, atlas.AtlasSettings(places=5000))
+    wanted = {row.tobytes() for row in corpus.spectra[atlas.candidates(corpus)].astype(np.float32)}
+    assert {row.tobytes() for row in spectra.numpy()} == wanted
+    assert len(spectra) == len(wanted)
+
+
+def test_the_same_clip_twice_is_one_place(corpus: Corpus, checkpoint: Checkpoint) -> None:
+    rows = np.arange(len(corpus.row)) % 20
+    twice = _of_training(replace(corpus, spectra=corpus.spectra[corpus.rows("train")[rows]]))
+    _, spectra = atlas.choose(twice, checkpoint.encoder, atlas.AtlasSettings(places=5000))
+    assert len({row.tobytes() for row in spectra.numpy()}) == len(spectra) == 20
+
+
+@pytest.mark.parametrize("fit", [0, 15])
+def test_too_few_fit_clips_are_refused(corpus: Corpus, checkpoint: Checkpoint, fit: int) -> None:
+    few = replace(_of_training(corpus), fit=np.arange(len(corpus.row)) < fit)
+    with pytest.raises(StudioError, match=f"has {fit} clips fit for the atlas and needs 16"):
+        atlas.choose(few, checkpoint.encoder, _SETTINGS)
+    enough = replace(few, fit=np.arange(len(corpus.row)) < 16)
+    assert len(atlas.choose(enough, checkpoint.encoder, _SETTINGS)[0]) == 16
+
+
+def _of_training(corpus: Corpus) -> Corpus:
+    """The same clips, all steady and fit, and all to train on."""
+    nothing = np.zeros_like(corpus.drift_db)
+    return replace(
+        corpus,
+        split=np.zeros_like(corpus.split),
+        fit=np.ones_like(corpus.fit),
+        drift_db=nothing,
+        flutter_db=nothing,
+    )

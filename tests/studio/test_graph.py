@@ -7,13 +7,14 @@ import torch
 
 from appliance.model.decoder import Decoder as Player
 from appliance.model.decoder import Encoder as Listener
-from appliance.studio import graph, train
+from appliance.studio import graph
 from appliance.studio.atlas import AtlasSettings, LendingDecoder, choose
-from appliance.studio.gather import Corpus
+from appliance.studio.checkpoint import Checkpoint
+from appliance.studio.corpus import Corpus
 
 
 @pytest.fixture(scope="module")
-def model(corpus: Corpus, checkpoint: train.Checkpoint) -> LendingDecoder:
+def model(corpus: Corpus, checkpoint: Checkpoint) -> LendingDecoder:
     places, spectra = choose(corpus, checkpoint.encoder, AtlasSettings(places=16))
     return LendingDecoder(checkpoint.decoder, places, spectra, AtlasSettings(places=16))
 
@@ -50,7 +51,7 @@ def test_whole_numbers_fit_sixteen_bit_sums(model: LendingDecoder) -> None:
     assert all(np.abs(weight.astype(int)).max() * 255 * 2 < 2**15 for weight in weights)
 
 
-def test_the_encoder_is_torch_but_for_its_int8_weights(corpus: Corpus, checkpoint: train.Checkpoint) -> None:
+def test_the_encoder_is_torch_but_for_its_int8_weights(corpus: Corpus, checkpoint: Checkpoint) -> None:
     spectra = corpus.of("held_out")
     with torch.no_grad():
         wanted = checkpoint.encoder(torch.from_numpy(spectra))[0].numpy()
