@@ -28,7 +28,7 @@ INT8_LIMIT_DB = 0.5
 _DRAWS = 1000
 # Lending may cost so much on sounds that are no places; what it gives is the peaks of those that are.
 _LENDING_COST_DB = 0.03
-_REACHES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3)
+_REACHES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,6 @@ def lending(
     with torch.no_grad():
         latents = checkpoint.encoder(tune)[0].numpy()
     alone_db = measure.rms_db(decode_mean(checkpoint.encoder, checkpoint.decoder, tune).numpy(), tune.numpy())
-    model = atlas.LendingDecoder(checkpoint.decoder, places, spectra, settings)
     for share in _REACHES:
         model = atlas.LendingDecoder(
             checkpoint.decoder, places, spectra, replace(settings, reach=settings.reach * share)

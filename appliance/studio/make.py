@@ -4,13 +4,13 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from appliance.folders import write_whole
 from appliance.studio import compose, corpus, export, train
 from appliance.studio.atlas import AtlasSettings
-from appliance.studio.checkpoint import TrainSettings
+from appliance.studio.checkpoint import Checkpoint, TrainSettings, load
 from appliance.studio.recipe import Recipe
 
 __all__ = ["Steps", "make"]
@@ -51,7 +51,7 @@ def make(recipe: Recipe, origin: str, work: Path, out: Path, jobs: int | None, t
     clips = corpus.load(work / "corpus")
     train.use_threads(1)
     settings = replace(TrainSettings(), epochs=recipe.epochs, seed=recipe.seed)
-    checkpoint = train.train(clips, work / "model.pt", settings, tell.training)
+    checkpoint = _trained(clips, work, settings, tell)
     made = (
         f"Made by `latent studio make {origin}`: {composing_s / 60.0:.0f} minutes for the corpus and "
         f"{checkpoint.seconds / 60.0:.0f} for the training, on {os.cpu_count()} cores that had other work besides."
@@ -65,6 +65,17 @@ def make(recipe: Recipe, origin: str, work: Path, out: Path, jobs: int | None, t
         atlas=AtlasSettings(places=recipe.places),
     )
     return export.export(clips, checkpoint, out, wanted)
+
+
+def _trained(clips: corpus.Corpus, work: Path, settings: TrainSettings, tell: Steps) -> Checkpoint:
+    """Train, unless that is done: after a break it may be the measuring alone that is left."""
+    out, done = work / "model.pt", work / "trained.json"
+    wanted = {"corpus": clips.digest, "settings": asdict(settings)}
+    if out.exists() and done.exists() and json.loads(done.read_text()) == wanted:
+        return load(out)
+    made = train.train(clips, out, settings, tell.training)
+    write_whole(done, lambda file: file.write(json.dumps(wanted).encode()))
+    return made
 
 
 def _spent(path: Path, seconds: float) -> float:
