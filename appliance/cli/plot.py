@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot"]
+__all__ = ["give_matplotlib_a_folder", "plot"]
 
 _MOST_COLUMNS = 1600
 _LEAST_HOP_S = 0.01
@@ -65,7 +65,7 @@ def plot(audio_path: Path, png_path: Path) -> None:
         measured = _measure(audio_path)
     except (OSError, soundfile.SoundFileError) as error:
         raise AudioFileError(f"{audio_path} cannot be read as sound: check that it is a whole WAV or FLAC.") from error
-    _give_matplotlib_a_folder()
+    give_matplotlib_a_folder()
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(16.0, 9.0), dpi=100, facecolor=_PAPER)
@@ -83,7 +83,7 @@ def plot(audio_path: Path, png_path: Path) -> None:
         raise AudioFileError(f"{png_path} cannot be written: check that its folder may be written to.") from error
 
 
-def _give_matplotlib_a_folder() -> None:
+def give_matplotlib_a_folder() -> None:
     """Name a folder for what matplotlib keeps: where it finds none it says so on stderr."""
     if os.environ.get("MPLCONFIGDIR"):
         return

@@ -1,7 +1,9 @@
 """``latent studio``: from a folder of recordings to a ``.latent`` file."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +81,8 @@ def curate(work: Path, host: str, port: int) -> None:
 @click.option("--epochs", type=click.IntRange(1), default=None, help="More take longer and help less and less.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same gives the same again.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="With one the model repeats.")
-def train(work: Path, epochs: int | None, seed: int, threads: int) -> None:
+@click.option("--weight", "weights", multiple=True, metavar="NAME=VALUE", help="A weight of the loss, as kl=0.015.")
+def train(work: Path, epochs: int | None, seed: int, threads: int, weights: tuple[str, ...]) -> None:
     """Train the autoencoder, on a GPU where there is one; run again after a break it goes on.
 
     \b
@@ -90,10 +93,12 @@ def train(work: Path, epochs: int | None, seed: int, threads: int) -> None:
         from appliance.studio import train as step
         from appliance.studio.checkpoint import TrainSettings
         from appliance.studio.corpus import load
+        from appliance.studio.loss import Weights
 
     step.use_threads(threads)
     sounds = load(work / "corpus")
-    settings = TrainSettings(seed=seed) if epochs is None else TrainSettings(seed=seed, epochs=epochs)
+    settings = TrainSettings(seed=seed, weights=replace(Weights(), **_numbers(weights, asdict(Weights()))))
+    settings = settings if epochs is None else replace(settings, epochs=epochs)
     best = step.train(sounds, work / "model.pt", settings, _curve())
     click.echo(step.verdict(sounds, best))
 
@@ -108,10 +113,25 @@ def report(work: Path, as_json: bool) -> None:
     Example:
       latent studio report
     """
-    with _extra_wanted():
-        from appliance.studio import report as step
+    from appliance.cli.plot import give_matplotlib_a_folder
 
-    click.echo(step.report(work, as_json))
+    give_matplotlib_a_folder()
+    with _extra_wanted():
+        from appliance.studio import assess, verdict
+        from appliance.studio import report as step
+        from appliance.studio.checkpoint import load as load_checkpoint
+        from appliance.studio.corpus import load
+        from appliance.studio.train import history_of
+
+    model, page = work / "model.pt", work / "report.html"
+    found = assess.assess(load(work / "corpus"), load_checkpoint(model), assess.AssessSettings(history_of(model)))
+    step.write(found, page)
+    if as_json:
+        click.echo(json.dumps(verdict.as_dict(found)))
+        return
+    for score in verdict.scores(found):
+        click.echo(str(score))
+    click.echo(f"{page}: open it in a browser to see and hear why, and what to do next.")
 
 
 @studio.command()
@@ -178,6 +198,22 @@ def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(done - bar.pos)
 
         yield tell
+
+
+def _numbers(given: tuple[str, ...], known: dict[str, float]) -> dict[str, float]:
+    """Read NAME=VALUE pairs whose names are known."""
+    found = {}
+    for pair in given:
+        name, _, value = pair.partition("=")
+        if name not in known:
+            raise UsageError(f"There is no weight called '{name}'; there are {', '.join(known)}.")
+        try:
+            found[name] = float(value)
+        except ValueError as error:
+            raise UsageError(f"The weight {name} must be a number, as in {name}={known[name]:g}.") from error
+        if not 0.0 <= found[name] < float("inf"):
+            raise UsageError(f"The weight {name} must be 0 or more, as in {name}={known[name]:g}.")
+    return found
 
 
 def _curve() -> Callable[["Progress"], None]:

@@ -87,7 +87,7 @@ def _longer(found: Judgement) -> str | None:
         return None
     return (
         f"Train longer: the last tenth of the training still lowered the error by {gain:.2f} dB. Twice as many epochs "
-        "are worth a try."
+        "are worth a try (--epochs)."
     )
 
 
@@ -142,13 +142,13 @@ def _divergence(found: Judgement) -> str | None:
     dead, loose = active < bars.LEAST_ACTIVE, _loose(found)
     if dead and loose:
         return (
-            f"Gather more before you turn beta, which is weights.kl{weight}: only {active} of 32 dimensions are used, "
+            f"Gather more before you turn beta, which is --weight kl{weight}: only {active} of 32 dimensions are used, "
             f"which asks for less, and {loose}, which asks for more."
         )
     if dead:
-        return f"Less beta: only {active} of 32 dimensions are used. Halve weights.kl{weight} and train again."
+        return f"Less beta: only {active} of 32 dimensions are used. Train with half of --weight kl{weight}."
     if loose:
-        return f"More beta: {loose}. Double weights.kl{weight} and train again."
+        return f"More beta: {loose}. Train with twice --weight kl{weight}."
     return None
 
 
@@ -157,7 +157,7 @@ def _loudness(found: Judgement) -> str | None:
     if off <= bars.UNUSABLE_SHARE:
         return None
     return (
-        f"{100.0 * off:.1f} % of the draws are near silent or clipped: raise weights.prior_level"
+        f"{100.0 * off:.1f} % of the draws are near silent or clipped: raise --weight prior_level"
         f"{_weight(found, 'prior_level')} and train again."
     )
 
@@ -167,12 +167,12 @@ def _blurred(found: Judgement) -> str | None:
     if held and held.data_peaks_db - held.peaks_db > bars.HELD_OUT_PEAKS_DB:
         return (
             f"Sharper: peaks come back {held.peaks_off_db:.1f} dB lower than they were, which sounds like filtered "
-            f"noise. Raise weights.contrast{_weight(found, 'contrast')}, or let the atlas have more places."
+            f"noise. Raise --weight contrast{_weight(found, 'contrast')}, or let the atlas have more places."
         )
     if found.prior.training_peaks_db - found.prior.peaks_db > bars.PRIOR_PEAKS_DB:
         return (
             f"Sharper draws: their peaks are {found.prior.peaks_off_db:.1f} dB lower than those of the training data. "
-            f"Raise weights.prior_contrast{_weight(found, 'prior_contrast')}."
+            f"Raise --weight prior_contrast{_weight(found, 'prior_contrast')}."
         )
     return None
 
@@ -195,7 +195,7 @@ def _jumps(found: Judgement) -> str | None:
     if float(np.median(found.lines.unevenness)) <= _JUMPY:
         return None
     return (
-        "Smoother: half way from one place to another the sound jumps. Raise weights.between"
+        "Smoother: half way from one place to another the sound jumps. Raise --weight between"
         f"{_weight(found, 'between')} and train again."
     )
 

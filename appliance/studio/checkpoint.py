@@ -1,5 +1,6 @@
 """What training leaves behind: the best pair of networks so far, and where a broken run goes on."""
 
+import itertools
 import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -81,7 +82,15 @@ class Checkpoint:
 
 
 def save(path: Path, made: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all; raises StudioError where the disk refuses."""
+    """Write a checkpoint, whole or not at all; one that may not be compared with it is moved aside, never lost.
+
+    Raises
+    ------
+    StudioError
+        If the disk refuses, or what is there is no checkpoint.
+    """
+    if path.exists() and not _comparable(load(path), made.corpus, made.settings):
+        path.rename(_free(path))
     content = {
         "settings": asdict(made.settings),
         "corpus": made.corpus,
@@ -115,8 +124,11 @@ def load(path: Path) -> Checkpoint:
     return made
 
 
-def best_rms_db(path: Path, corpus: str) -> float:
+def best_rms_db(path: Path, corpus: str, settings: TrainSettings) -> float:
     """Error of the checkpoint already at the path where it may be compared, else infinity.
+
+    It may where it was trained on the same clips for the same aim: with other weights of the loss another model is
+    wanted, whatever its error.
 
     Raises
     ------
@@ -126,7 +138,7 @@ def best_rms_db(path: Path, corpus: str) -> float:
     if not path.exists():
         return float("inf")
     held = load(path)
-    return held.tune_rms_db if held.corpus == corpus else float("inf")
+    return held.tune_rms_db if _comparable(held, corpus, settings) else float("inf")
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
@@ -143,6 +155,16 @@ def load_state(path: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
     except _DAMAGED as error:
         raise StudioError(f"{path} is damaged; remove it and run 'latent studio train' again.") from error
     return state if all(state.get(name) == value for name, value in wanted.items()) else None
+
+
+def _comparable(held: Checkpoint, corpus: str, settings: TrainSettings) -> bool:
+    return held.corpus == corpus and held.settings.weights == settings.weights
+
+
+def _free(path: Path) -> Path:
+    """The first of model-1.pt, model-2.pt, ... that is not there."""
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

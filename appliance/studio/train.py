@@ -85,8 +85,8 @@ def train(corpus: Corpus, out: Path, settings: TrainSettings, tell: Callable[[Pr
     ----------
     corpus : Corpus
     out : Path
-        Checkpoint to write. One already there that did better on the same corpus stays as it is. Beside it lie the
-        history, and until the end the state of the run.
+        Checkpoint to write. One already there that did better on the same clips with the same weights of the loss
+        stays as it is, another is moved aside. Beside it lie the history, and until the end the state of the run.
     settings : TrainSettings
     tell : callable
         Told after each round of steps.
@@ -121,7 +121,7 @@ class _Run:
         self.device = device()
         self.settings, self.out, self.corpus = settings, out, corpus
         self.state_path = out.with_name("training.pt")
-        self.best = best_rms_db(out, corpus.digest)
+        self.best = best_rms_db(out, corpus.digest, settings)
         # float16: a large corpus takes 2.5 kB a clip, and a batch is widened when it is used.
         self.spectra = torch.from_numpy(np.ascontiguousarray(corpus.spectra[corpus.rows("train")])).to(self.device)
         self.tune = torch.from_numpy(corpus.of("tune")).to(self.device)
