@@ -1,6 +1,6 @@
 """What training leaves behind is read back as it was, and nothing else is written over."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import torch
 
 from appliance.errors import StudioError
 from appliance.studio import checkpoint as step
-from appliance.studio.checkpoint import Checkpoint
+from appliance.studio.checkpoint import Checkpoint, TrainSettings
 from appliance.studio.corpus import Corpus
 
 _NO_CHECKPOINTS = [b"", b"text", b"PK\x03\x04", b"PK\x05\x06" + bytes(18)]
@@ -35,7 +35,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> Non
     with pytest.raises(StudioError, match=r"is not a checkpoint of this version.*latent studio train"):
         step.load(path)
     with pytest.raises(StudioError, match=r"is not a checkpoint of this version.*latent studio train"):
-        step.best_rms_db(path, "any")
+        step.best_rms_db(path, "any", TrainSettings())
     with pytest.raises(StudioError, match="There is no checkpoint"):
         step.load(tmp_path / "absent.pt")
 
@@ -56,12 +56,33 @@ def test_a_checkpoint_of_another_make_is_refused(checkpoint: Checkpoint, tmp_pat
         step.load(path)
 
 
-def test_only_checkpoints_of_the_same_corpus_are_compared(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    path = tmp_path / "model.pt"
-    assert step.best_rms_db(path, checkpoint.corpus) == float("inf")
+def test_only_checkpoints_of_the_same_clips_and_aim_are_compared(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path, settings = tmp_path / "model.pt", checkpoint.settings
+    assert step.best_rms_db(path, checkpoint.corpus, settings) == float("inf")
     step.save(path, checkpoint)
-    assert step.best_rms_db(path, checkpoint.corpus) == checkpoint.tune_rms_db
-    assert step.best_rms_db(path, "another") == float("inf")
+    assert step.best_rms_db(path, checkpoint.corpus, settings) == checkpoint.tune_rms_db
+    assert step.best_rms_db(path, checkpoint.corpus, replace(settings, seed=9)) == checkpoint.tune_rms_db
+    assert step.best_rms_db(path, "another", settings) == float("inf")
+    dimmer = replace(settings, weights=replace(settings.weights, kl=0.5))
+    assert step.best_rms_db(path, checkpoint.corpus, dimmer) == float("inf")
+
+
+def test_what_may_not_be_compared_is_moved_aside(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    for corpus in ("first", "first", "second", "third"):
+        step.save(path, replace(checkpoint, corpus=corpus))
+    assert {held.name: step.load(held).corpus for held in tmp_path.iterdir()} == {
+        "model-1.pt": "first",
+        "model-2.pt": "second",
+        "model.pt": "third",
+    }
+
+
+def test_a_file_that_is_no_checkpoint_is_not_written_over(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_text("a thesis")
+    with pytest.raises(StudioError, match="move it away"):
+        step.save(tmp_path / "model.pt", checkpoint)
+    assert (tmp_path / "model.pt").read_text() == "a thesis"
 
 
 def test_a_state_is_for_the_same_run_alone(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -42,11 +42,14 @@ def _quiet(progress: train.Progress) -> None:
     """Nobody watches."""
 
 
-def test_training_lowers_the_error_and_repeats(corpus: Corpus, settings: TrainSettings, tmp_path: Path) -> None:
+def test_training_lowers_the_error_and_repeats(
+    corpus: Corpus, settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "_ROUND_STEPS", 30)
     told: list[train.Progress] = []
     longer = replace(settings, least_steps=150)
     first = train.train(corpus, tmp_path / "model.pt", longer, told.append)
-    assert [progress.step for progress in told] == list(range(10, 151, 10))
+    assert [progress.step for progress in told] == list(range(30, 151, 30))
     assert told[-1].steps == 150
     assert told[-1].tune_rms_db < told[0].tune_rms_db - 0.1
     assert told[-1].train_rms_db < told[0].train_rms_db - 1.0
@@ -78,7 +81,10 @@ def test_the_history_is_written_as_it_goes(corpus: Corpus, settings: TrainSettin
     assert str(told[2]).startswith("step 30 of 60: train ")
 
 
-def test_a_worse_run_leaves_the_better_checkpoint(corpus: Corpus, settings: TrainSettings, tmp_path: Path) -> None:
+def test_a_worse_run_leaves_the_better_checkpoint(
+    corpus: Corpus, settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "_ROUND_STEPS", 60)
     path = tmp_path / "model.pt"
     good = train.train(corpus, path, settings, _quiet)
     before = path.read_bytes()
@@ -116,6 +122,7 @@ def test_a_checkpoint_of_another_corpus_is_not_compared(
     train.train(corpus, path, settings, _quiet)
     other = replace(corpus, spectra=np.ascontiguousarray(corpus.spectra[::-1]))
     assert train.train(other, path, replace(settings, least_steps=20), _quiet).settings.least_steps == 20
+    assert kept.load(tmp_path / "model-1.pt").settings.least_steps == 60
 
 
 def test_a_killed_run_goes_on_and_ends_as_if_nothing_had_been(
