@@ -25,6 +25,7 @@ _COMMANDS = {
     "bench": ("appliance.cli.bench", "bench", "Measure this machine: speed, latency, memory."),
     "engine": ("appliance.cli.engine", "engine", "Make the music that the player plays."),
     "player": ("appliance.cli.player", "player", "Play what the engine makes."),
+    "report": ("appliance.cli.studio", "report", "Judge a trained model; the same as 'latent studio report'."),
     "studio": ("appliance.cli.studio", "studio", "Make a model from recordings: gather, curate, train, ..."),
 }
 # Training takes all there are.

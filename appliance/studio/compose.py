@@ -25,7 +25,6 @@ from appliance.studio.soundfont import RATE, require
 __all__ = ["compose"]
 
 _LAYERS = (1, 2, 3)
-_LAYER_SHARES = (0.5, 0.35, 0.15)
 _LOUDNESS_SD_LU = 2.0
 _TENTHS = 20
 # Filtered noise has less than ten decibels of tonality, breath and tuned noise about twenty, a chord forty.
@@ -104,8 +103,10 @@ def _entry(order: _Order) -> Entry:
 
 def _clip(order: _Order, rng: np.random.Generator) -> Clip | None:
     """One clip; None where nothing steady sounded."""
-    notes = tuple(note for note in chords.chord(rng) if note <= order.recipe.highest)
-    count = min(int(rng.choice(_LAYERS, p=_LAYER_SHARES)), len(order.partners))
+    notes = tuple(
+        note for note in chords.chord(rng, order.recipe.chords, order.recipe.voices) if note <= order.recipe.highest
+    )
+    count = min(int(rng.choice(_LAYERS, p=order.recipe.layers)), len(order.partners))
     others = [one for one in order.partners if one != order.instrument]
     layers = [order.instrument, *(others[int(at)] for at in rng.choice(len(others), count - 1, replace=False))]
     if not notes:

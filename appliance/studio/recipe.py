@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from appliance.errors import StudioError
 from appliance.folders import shown
+from appliance.studio.chords import SHARES, VOICES
 
 __all__ = ["Recipe", "Soundfont", "Textures", "read"]
 
+_Part = Annotated[float, Field(ge=0.0, le=1.0)]
 _Share = Annotated[float, Field(gt=0.0, le=1.0)]
 
 
@@ -68,6 +70,12 @@ class Recipe(_Strict):
         Of each instrument that is tuned on or held out.
     highest : int
         Highest MIDI note.
+    voices : int
+        Most notes of a chord.
+    chords : tuple of float
+        Shares of single notes, open chords, chords with thirds, and clusters.
+    layers : tuple of float
+        Shares of one, two and three instruments at once. The simpler the sounds, the better 32 numbers hold them.
     soundfonts, textures
         The sources; their shares add up to one.
     epochs : int
@@ -83,6 +91,9 @@ class Recipe(_Strict):
     clips: Annotated[int, Field(ge=1)]
     test_clips: Annotated[int, Field(ge=1)] = 60
     highest: Annotated[int, Field(ge=48, le=108)] = 96
+    voices: Annotated[int, Field(ge=4, le=8)] = VOICES
+    chords: tuple[_Part, _Part, _Part, _Part] = SHARES
+    layers: tuple[_Part, _Part, _Part] = (0.5, 0.35, 0.15)
     soundfonts: tuple[Soundfont, ...] = ()
     textures: tuple[Textures, ...] = ()
     epochs: Annotated[int, Field(ge=1)]
@@ -93,6 +104,9 @@ class Recipe(_Strict):
         total = sum(font.share for font in self.soundfonts) + sum(source.share for source in self.textures)
         if abs(total - 1.0) > 1e-6:
             raise ValueError(f"the shares of its sources add up to {total:g} and not to 1")
+        for name, parts in (("chords", self.chords), ("layers", self.layers)):
+            if abs(sum(parts) - 1.0) > 1e-6:
+                raise ValueError(f"its {name} add up to {sum(parts):g} and not to 1")
         return self
 
 

@@ -16,6 +16,9 @@ from appliance.studio.textures_envelopes import Motion, rolled, steady
 
 __all__ = ["bells", "bowls", "glass", "struck"]
 
+# How far instruments of a kind differ, in octaves (sd): 4 cents. Real ones differ by ten times as much, but then each
+# is a kind of its own: what was learned from some says nothing of the next, and no two go together.
+_APART = 0.003
 _FREE_BAR = np.array((1.0, 2.756, 5.404, 8.933, 13.34))
 _MARIMBA = np.array((1.0, 4.0198, 10.7185, 18.0697))
 _XYLOPHONE = np.array((1.0, 3.0, 6.2, 10.1))
@@ -32,7 +35,7 @@ _BELL_DB = np.array((-4.0, 0.0, -3.0, -9.0, -5.0, -16.0, -18.0, -13.0, -20.0, -2
 def struck(character: np.random.Generator, hz: Doubles, rng: np.random.Generator) -> Sound:
     """Bars, plates and tubes, rolled with mallets from felt to wood."""
     modes = _STRUCK[int(character.integers(len(_STRUCK)))]
-    modes = modes * 2.0 ** (character.normal(0.0, 0.02, size=len(modes)) * (modes > 1.0))
+    modes = modes * 2.0 ** (character.normal(0.0, _APART, size=len(modes)) * (modes > 1.0))
     heights = 10.0 ** (character.normal(0.0, 4.0, size=len(modes)) / 20.0) * modes ** -character.uniform(0.5, 1.6)
     mallet_hz = between(character, 500.0, 4500.0)
     strokes_hz, ring_s = between(character, 5.0, 14.0), between(character, 1.5, 7.0)
@@ -45,8 +48,7 @@ def struck(character: np.random.Generator, hz: Doubles, rng: np.random.Generator
 
 def glass(character: np.random.Generator, hz: Doubles, rng: np.random.Generator) -> Sound:
     """Rubbed glasses: the finger locks the first mode and its harmonics, the others ring along, and it rustles."""
-    stretch = character.uniform(0.9, 1.08)
-    modes = 1.0 + (_GLASS - 1.0) * stretch * 2.0 ** character.normal(0.0, 0.03, size=len(_GLASS))
+    modes = 1.0 + (_GLASS - 1.0) * 2.0 ** character.normal(0.0, _APART, size=len(_GLASS))
     heights = 10.0 ** ((character.uniform(-34.0, -8.0) + character.normal(0.0, 6.0, size=len(_GLASS))) / 20.0)
     heights = heights / modes ** character.uniform(0.0, 0.8)
     heights[0] = 1.0
@@ -62,7 +64,7 @@ def glass(character: np.random.Generator, hz: Doubles, rng: np.random.Generator)
         character.uniform(0.3, 1.5),
     )
     # No two glasses of a set are ground alike.
-    own = np.concatenate([[0.0], np.full(len(modes) - 1, 0.008)])
+    own = np.concatenate([[0.0], np.full(len(modes) - 1, _APART)])
     # Every mode of a glass comes in two, a little apart, for no glass is quite round.
     ratios = np.concatenate([modes, harmonics])[np.newaxis] * np.ones((len(hz), 1))
     ratios[:, : len(modes)] *= 2.0 ** (own * rng.normal(size=(len(hz), len(modes))))
@@ -76,7 +78,7 @@ def glass(character: np.random.Generator, hz: Doubles, rng: np.random.Generator)
 
 def bells(character: np.random.Generator, hz: Doubles, rng: np.random.Generator) -> Sound:
     """Church bells, and smaller ones, struck softly one after another; partials in pairs that warble."""
-    modes = _BELL * 2.0 ** (character.normal(0.0, 0.025, size=len(_BELL)) * (np.arange(len(_BELL)) != 1))
+    modes = _BELL * 2.0 ** (character.normal(0.0, _APART, size=len(_BELL)) * (np.arange(len(_BELL)) != 1))
     # The tierce of a bell with a major third stands at 1.25.
     modes[2] *= 1.25 / 1.2 if character.random() < 0.25 else 1.0
     heights = 10.0 ** ((_BELL_DB + character.normal(0.0, 6.0, size=len(_BELL))) / 20.0)
@@ -95,7 +97,7 @@ def bells(character: np.random.Generator, hz: Doubles, rng: np.random.Generator)
 
 def bowls(character: np.random.Generator, hz: Doubles, rng: np.random.Generator) -> Sound:
     """Singing bowls, rubbed or rung so long that they hardly fall: few modes, each a pair that beats."""
-    modes = 1.0 + (_BOWL - 1.0) * 2.0 ** (character.normal(0.0, 0.04) + character.normal(0.0, 0.02, size=len(_BOWL)))
+    modes = 1.0 + (_BOWL - 1.0) * 2.0 ** character.normal(0.0, _APART, size=len(_BOWL))
     heights = 10.0 ** (character.normal(0.0, 5.0, size=len(_BOWL)) / 20.0) * modes ** -character.uniform(0.5, 1.8)
     heights[0] = max(heights[0], 0.7)
     felt_hz, beat_hz = between(character, 500.0, 3500.0), between(character, 1.0, 6.0)
