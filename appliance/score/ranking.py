@@ -85,8 +85,7 @@ def choose(
         Spectrum of the sound they follow, with which they should go together too.
     """
     jitter = space.unwhiten(rng.normal(0.0, _JITTER, (len(hand), len(space.scale))).astype(np.float32))
-    prior = space.unwhiten(rng.normal(0.0, 1.0, (_PRIOR_DRAWS, len(space.scale))).astype(np.float32))
-    latents = np.concatenate([space.atlas[hand] + jitter, prior])
+    latents = np.concatenate([space.atlas[hand] + jitter, space.draws(_PRIOR_DRAWS, rng)])
     spectra = space.decode(latents)
     scores = _scores(space, latents, spectra, mood) + rng.normal(0.0, _WHIM, len(latents)).astype(np.float32)
     shortlist = np.argsort(-scores)[: max(_SHORTLIST, count)]

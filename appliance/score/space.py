@@ -7,7 +7,11 @@ import numpy as np
 
 from appliance.spectrum.codec import Floats
 
-__all__ = ["Space"]
+__all__ = ["DRAW_SPREAD", "Space"]
+
+# Draws as wide as the atlas are in part louder or stranger than any sound it holds: of those of the model `choir` 3 %,
+# and of these 0.6 %.
+DRAW_SPREAD = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,3 +48,8 @@ class Space:
     def unwhiten(self, steps: Floats) -> Floats:
         """Steps in standard deviations along the axes, (n, 32), to latent vectors, (n, 32)."""
         return np.asarray((steps * self.scale) @ self.axes, dtype=np.float32)
+
+    def draws(self, count: int, rng: np.random.Generator) -> Floats:
+        """Latents that nobody recorded, (count, 32): normal around the middle of the atlas, nearly as wide as it."""
+        steps = rng.normal(0.0, DRAW_SPREAD, (count, len(self.scale))).astype(np.float32)
+        return np.asarray(self.atlas.mean(axis=0) + self.unwhiten(steps), dtype=np.float32)

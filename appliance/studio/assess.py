@@ -243,9 +243,9 @@ def _traits(tried: _Tried) -> tuple[Trait, ...]:
 
 
 def _prior(model: _Model, training: Floats, rng: np.random.Generator) -> tuple[Prior, tuple[Floats, Floats]]:
-    """Draw as the engine does, as wide as the atlas around the origin; gives latents and sounds of the draws too."""
+    """Draw as the score does; gives latents and sounds of the draws too."""
     axes, scale = motion.principal_axes(model.places)
-    latents = ((rng.standard_normal((_DRAWS, len(scale))) * scale) @ axes).astype(np.float32)
+    latents = motion.draws(model.places, axes, scale, _DRAWS, rng)
     sounds = model.play(latents)
     reasons = judge.unusable(sounds, training)
     order = rng.permutation(len(training))

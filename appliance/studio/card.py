@@ -4,6 +4,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from appliance.score.space import DRAW_SPREAD
 from appliance.studio.motion import Movement
 
 __all__ = ["Facts", "write"]
@@ -31,7 +32,8 @@ $table
 
 *Held out*: sources that were never trained or tuned on. *Recordings*: $recordings.
 *Between*: half way between two places, against both sounds at once (powers added). *Wiggled*: on the wiggler's
-circles around places. *Prior*: 1,000 draws from a normal distribution as wide as the atlas. *Peaks over median*: how
+circles around places. *Prior*: 1,000 draws as the score makes them, from a normal distribution around the
+middle of the atlas and $spread times as wide. *Peaks over median*: how
 far the 12 highest spectral peaks stand over what surrounds them; a drone without peaks is noise. PCA has 32
 components and was fitted on the same training set.
 
@@ -114,6 +116,7 @@ def write(facts: Facts) -> str:
         table=facts.table,
         bars=_bars(facts.scores),
         precision=facts.precision,
+        spread=f"{DRAW_SPREAD:g}",
         reach=f"{facts.reach:.2f}",
         nearest=f"{facts.nearest:.2f}",
         speed=f"{facts.speed:.3f}",

@@ -109,8 +109,7 @@ def export(corpus: Corpus, checkpoint: Checkpoint, out: Path, settings: ExportSe
     places, spectra = atlas.choose(corpus, checkpoint.encoder, settings.atlas)
     model = lending(corpus, checkpoint, places, spectra, settings.atlas)
     axes, scale = motion.principal_axes(places.numpy())
-    draws = np.random.default_rng(1).standard_normal((_DRAWS, len(scale))) * scale
-    prior = (draws @ axes).astype(np.float32)
+    prior = motion.draws(places.numpy(), axes, scale, _DRAWS, np.random.default_rng(1))
     precision = _precision(model, torch.from_numpy(prior))
     moves = _motion(places.numpy(), axes, scale, precision.decode)
     trial = measure.Trial(

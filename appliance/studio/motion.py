@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from appliance.score.space import DRAW_SPREAD
 from appliance.spectrum import traits
 from appliance.spectrum.codec import FLOOR_DB, Floats, bin_hz, decibels, power
 
@@ -17,6 +18,7 @@ __all__ = [
     "Movement",
     "axis_names",
     "directions",
+    "draws",
     "helix",
     "movements",
     "principal_axes",
@@ -34,6 +36,7 @@ _TRAITS: dict[str, Callable[[Floats], Floats]] = {
 _TRIALS = 4096
 _STEP_SD = 0.5
 _RIDGE = 1e-3
+_CORRECTIONS = 4
 _SURE = 0.7
 _HELICES = 96
 _TURN_S = (15.0, 45.0)
@@ -94,17 +97,38 @@ def directions(
     # Regression of what changed on how far it went: the slopes, averaged over the neighbourhood of the atlas.
     slopes = np.linalg.lstsq(steps, rises, rcond=None)[0]  # (k, 3)
     ways = slopes @ np.linalg.pinv(slopes.T @ slopes, rcond=_RIDGE)
-    found = {}
-    for at, (name, of) in enumerate(_TRAITS.items()):
-        way = (ways[:, at] * scale) @ axes
-        found[name] = _calibrated(way / np.linalg.norm(way), latents, spread[name], _measured(of, decode))
-    return found
+    found: npt.NDArray[np.float64] = np.stack(
+        [
+            _calibrated((way * scale) @ axes, latents, spread[name], _measured(of, decode))
+            for way, (name, of) in zip(ways.T, _TRAITS.items(), strict=True)
+        ]
+    )
+    # Slopes tell of small steps. Whole ones are set right by what they do, as Newton's method would.
+    for _ in range(_CORRECTIONS):
+        found = np.linalg.pinv(_moved(found, latents, spread, decode), rcond=_RIDGE) @ found
+    return {
+        name: _calibrated(way, latents, spread[name], _measured(of, decode))
+        for way, (name, of) in zip(found, _TRAITS.items(), strict=True)
+    }
+
+
+def _moved(
+    ways: npt.NDArray[np.float64], latents: Floats, spread: dict[str, float], decode: Decode
+) -> npt.NDArray[np.float64]:
+    """How far one step along each way moves each trait, in standard deviations of the atlas, (ways, traits)."""
+    start = latents[:: max(1, len(latents) // 256)]
+    before = decode(start)
+    along = [decode((start + way).astype(np.float32)) for way in ways]
+    return np.array(
+        [[float((of(after) - of(before)).mean()) / spread[name] for name, of in _TRAITS.items()] for after in along]
+    )
 
 
 def _calibrated(
     way: npt.NDArray[np.float64], latents: Floats, wanted: float, measure: Callable[[Floats], Floats]
 ) -> Floats:
-    """Lengthen a unit vector until it raises what is measured by as much as is wanted, on average over the atlas."""
+    """Lengthen a way until it raises what is measured by as much as is wanted, on average over the atlas."""
+    way = way / np.linalg.norm(way)
     start = latents[:: max(1, len(latents) // 256)]
     from_there = measure(start)
     lengths = np.linspace(0.0, 1.5 * float(np.linalg.norm(latents - latents.mean(axis=0), axis=1).mean()), 25)
@@ -166,6 +190,14 @@ def axis_names(
         best = max(surely, key=lambda name: abs(surely[name]))
         names.append(f"{best} {surely[best]:+.1f}" if abs(surely[best]) >= _SURE else "mixed")
     return names
+
+
+def draws(
+    latents: Floats, axes: npt.NDArray[np.float64], scale: npt.NDArray[np.float64], count: int, rng: np.random.Generator
+) -> Floats:
+    """Draw from the prior as the score does, (count, 32): see `appliance.score.space.Space.draws`."""
+    steps = rng.normal(0.0, DRAW_SPREAD, (count, len(scale))) * scale
+    return np.asarray(latents.mean(axis=0) + steps @ axes, dtype=np.float32)
 
 
 def helix(
