@@ -180,6 +180,20 @@ def test_a_model_must_be_called_one(work: Path, tmp_path: Path) -> None:
         _run("export", tmp_path / "mine.zip", "--work", work)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("beta=1", "no weight called 'beta'; there are kl, "),
+        ("kl=soft", "The weight kl must be a number, as in kl="),
+        ("kl=-1", "The weight kl must be 0 or more"),
+        ("kl=inf", "The weight kl must be 0 or more"),
+    ],
+)
+def test_a_weight_that_cannot_be_is_refused(work: Path, given: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        _run("train", "--work", work, "--weight", given)
+
+
 def test_without_torch_a_sentence_says_what_to_install() -> None:
     line = "import sys; sys.modules['torch'] = None; from appliance.cli.main import main; main(['studio', 'train'])"
     done = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=False)
