@@ -13,15 +13,16 @@ import numpy.typing as npt
 import torch
 
 from appliance.errors import StudioError
-from appliance.model.decoder import Decoder as Player
 from appliance.spectrum import traits
 from appliance.spectrum.codec import FLOOR_DB, Floats, bin_hz
-from appliance.studio import atlas, examples, geometry, graph, judge, measure, motion, train
+from appliance.studio import atlas, examples, geometry, judge, measure, motion, train
 from appliance.studio.atlas import AtlasSettings
 from appliance.studio.background import history, material
 from appliance.studio.checkpoint import Checkpoint
 from appliance.studio.corpus import SPLITS, Corpus
+from appliance.studio.export import lending
 from appliance.studio.judgement import Judgement, Neighbours, Part, Precision, Prior, SourceError, Trait
+from appliance.studio.quantise import quantise
 from appliance.studio.verdict import UNUSABLE_SHARE
 
 __all__ = ["AssessSettings", "assess"]
@@ -38,7 +39,6 @@ _TRAITS = (
 _SHOWN = 400
 _DRAWS = 1000
 _FEWEST = 8
-_TIMED_PLACES, _ROUNDS = 512, 200
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def assess(corpus: Corpus, checkpoint: Checkpoint, settings: AssessSettings) -> 
         places=len(model.places) if model.lending else 0,
         neighbours=_neighbours(corpus, model, rng),
         lines=geometry.lines(model.places, model.play, rng),
-        precision=_precision(model.lending, drawn[0]),
+        precision=_precision(model.lending),
         training=history(settings.history),
         examples=examples.choose(corpus, (judged.rows, judged.clips, judged.again), model.encode, drawn[1], rng),
         missing=tuple(missing),
@@ -161,7 +161,7 @@ def _model(
         with torch.no_grad():
             means = checkpoint.encoder(torch.from_numpy(learned[:_MOST_LATENTS]))[0].numpy()
         return _Model(checkpoint, None, means)
-    return _Model(checkpoint, atlas.LendingDecoder(checkpoint.decoder, places, spectra, settings), places.numpy())
+    return _Model(checkpoint, lending(corpus, checkpoint, places, spectra, settings), places.numpy())
 
 
 def _tried(
@@ -270,17 +270,12 @@ def _neighbours(corpus: Corpus, model: _Model, rng: np.random.Generator) -> Neig
     return geometry.neighbours(model.encode(clips)[0], clips, corpus.source[rows])
 
 
-def _precision(model: atlas.LendingDecoder | None, draws: Floats) -> Precision | None:
-    """Time both decoders of the bundle, and find how far int8 is off at places and draws."""
+def _precision(model: atlas.LendingDecoder | None) -> Precision | None:
+    """How far int8 is off, and how long both take."""
     if model is None:
         return None
-    seen = graph.calibrate(model, torch.cat([model.places, torch.from_numpy(draws)]))
-    float32 = Player(graph.decoder_onnx(model, None), "fp32").decode
-    int8 = Player(graph.decoder_onnx(model, seen), "int8").decode
-    z = np.concatenate([model.places[:_TIMED_PLACES].numpy(), draws[:_TIMED_PLACES]])
-    off_db = measure.rms_db(int8(z), float32(z))
-    float32_us, int8_us = measure.time_us((float32, int8), z[:1], _ROUNDS)
-    return Precision(off_db, int8_us, float32_us)
+    found = quantise(model)
+    return Precision(found.off_db, found.int8_us, found.fp32_us)
 
 
 def _some(rows: npt.NDArray[np.intp], most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:

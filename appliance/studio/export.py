@@ -12,7 +12,6 @@ import torch
 from appliance.errors import StudioError
 from appliance.folders import write_whole
 from appliance.model import bundle
-from appliance.model.decoder import Decoder as Player
 from appliance.model.decoder import Encoder as Listener
 from appliance.spectrum import traits
 from appliance.spectrum.codec import Floats
@@ -21,10 +20,10 @@ from appliance.studio.atlas import AtlasSettings
 from appliance.studio.checkpoint import Checkpoint
 from appliance.studio.corpus import SPLITS, Corpus
 from appliance.studio.loss import decode_mean
+from appliance.studio.quantise import INT8_LIMIT_DB, Quantised, quantise
 
 __all__ = ["ExportSettings", "Exported", "export", "lending"]
 
-INT8_LIMIT_DB = 0.5
 _DRAWS = 1000
 # Lending may cost so much on sounds that are no places; what it gives is the peaks of those that are.
 _LENDING_COST_DB = 0.03
@@ -68,18 +67,6 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class _Precision:
-    """Which decoder ships and why."""
-
-    content: bytes
-    decode: Callable[[Floats], Floats]
-    reference: Callable[[Floats], Floats]
-    off_db: float
-    times_us: tuple[float, float]
-    sentence: str
-
-
-@dataclass(frozen=True)
 class _Motion:
     """What the engine must know about moving: see `motion`."""
 
@@ -110,7 +97,7 @@ def export(corpus: Corpus, checkpoint: Checkpoint, out: Path, settings: ExportSe
     model = lending(corpus, checkpoint, places, spectra, settings.atlas)
     axes, scale = motion.principal_axes(places.numpy())
     prior = motion.draws(places.numpy(), axes, scale, _DRAWS, np.random.default_rng(1))
-    precision = _precision(model, torch.from_numpy(prior))
+    precision = quantise(model)
     moves = _motion(places.numpy(), axes, scale, precision.decode)
     trial = measure.Trial(
         held_out=corpus.of("held_out"),
@@ -133,7 +120,7 @@ def export(corpus: Corpus, checkpoint: Checkpoint, out: Path, settings: ExportSe
         atlas=trial.places,
         golden_latents=golden,
         golden_spectra=precision.reference(golden),
-        golden_tolerance_db=min(INT8_LIMIT_DB, max(0.05, 2.0 * precision.off_db)),
+        golden_tolerance_db=min(INT8_LIMIT_DB, max(0.05, 2.0 * precision.off_db * precision.int8)),
         card=text,
     )
     written = bundle.write(out, _manifest(settings, scores, moves), parts)
@@ -178,7 +165,7 @@ def _facts(
     settings: ExportSettings,
     trial: measure.Trial,
     rows: list[measure.Row],
-    precision: _Precision,
+    precision: Quantised,
     moves: _Motion,
     scores: dict[str, float],
     reach: float,
@@ -196,7 +183,7 @@ def _facts(
         recordings=len(trial.recordings),
         table=measure.table(rows),
         scores=scores,
-        precision=precision.sentence,
+        precision=str(precision),
         speed=moves.speed,
         radius=radius,
         nearest=atlas.nearest_median(torch.from_numpy(trial.places)),
@@ -225,28 +212,12 @@ def _manifest(settings: ExportSettings, scores: dict[str, float], moves: _Motion
     )
 
 
-def _precision(model: atlas.LendingDecoder, prior: torch.Tensor) -> _Precision:
-    """Ship int8 only where it is close to float32 and faster than it."""
-    plain = graph.decoder_onnx(model, None)
-    small = graph.decoder_onnx(model, graph.calibrate(model, torch.cat([model.places, prior])))
-    float32, int8 = Player(plain, "fp32").decode, Player(small, "int8").decode
-    places = model.places.numpy()
-    off_db = measure.rms_db(int8(places), float32(places))
-    slow_us, fast_us = measure.time_us((float32, int8), places[:1])
-    measured = f"int8 is {off_db:.2f} dB RMS off float32; one spectrum takes {fast_us:.0f} us against {slow_us:.0f} us"
-    if off_db <= INT8_LIMIT_DB and fast_us < slow_us:
-        sentence = f"The decoder is int8: {measured} (one thread)."
-        return _Precision(small, int8, float32, off_db, (slow_us, fast_us), sentence)
-    sentence = f"The decoder is float32, because {measured} (one thread)."
-    return _Precision(plain, float32, float32, 0.0, (slow_us, slow_us), sentence)
-
-
 def _rows(
     corpus: Corpus,
     checkpoint: Checkpoint,
     trial: measure.Trial,
     encode: Callable[[Floats], Floats],
-    precision: _Precision,
+    precision: Quantised,
 ) -> list[measure.Row]:
     spectra = torch.from_numpy(corpus.of("train"))
 
@@ -266,7 +237,7 @@ def _rows(
     ]
 
 
-def _scores(rows: list[measure.Row], precision: _Precision) -> dict[str, float]:
+def _scores(rows: list[measure.Row], precision: Quantised) -> dict[str, float]:
     """The numbers of the reference and of what ships, for the manifest; those not measured are left out."""
     scores = {"int8_off_db": precision.off_db}
     for prefix, row in (("pca", rows[1]), ("model", rows[-1]), ("data", rows[0])):
@@ -274,7 +245,7 @@ def _scores(rows: list[measure.Row], precision: _Precision) -> dict[str, float]:
     return {name: round(value, 4) for name, value in scores.items() if np.isfinite(value)}
 
 
-def _space_scores(corpus: Corpus, checkpoint: Checkpoint, prior: Floats, precision: _Precision) -> dict[str, float]:
+def _space_scores(corpus: Corpus, checkpoint: Checkpoint, prior: Floats, precision: Quantised) -> dict[str, float]:
     """How much of the latent space is used, and of use."""
     training = corpus.of("train")
     with torch.no_grad():
@@ -283,6 +254,6 @@ def _space_scores(corpus: Corpus, checkpoint: Checkpoint, prior: Floats, precisi
         "active_dimensions": float(judge.active_dimensions(means).sum()),
         "prior_unusable": round(judge.share_unusable(judge.unusable(precision.decode(prior), training)), 4),
         "data_train_peaks_db": round(float(traits.tonality(training[:: max(1, len(training) // 4000)]).mean()), 4),
-        "int8_us": round(precision.times_us[1], 1),
-        "fp32_us": round(precision.times_us[0], 1),
+        "int8_us": round(precision.int8_us, 1),
+        "fp32_us": round(precision.fp32_us, 1),
     }

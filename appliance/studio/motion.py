@@ -193,10 +193,15 @@ def axis_names(
 
 
 def draws(
-    latents: Floats, axes: npt.NDArray[np.float64], scale: npt.NDArray[np.float64], count: int, rng: np.random.Generator
+    latents: Floats,
+    axes: npt.NDArray[np.float64],
+    scale: npt.NDArray[np.float64],
+    count: int,
+    rng: np.random.Generator,
+    spread: float = DRAW_SPREAD,
 ) -> Floats:
     """Draw from the prior as the score does, (count, 32): see `appliance.score.space.Space.draws`."""
-    steps = rng.normal(0.0, DRAW_SPREAD, (count, len(scale))) * scale
+    steps = rng.normal(0.0, spread, (count, len(scale))) * scale
     return np.asarray(latents.mean(axis=0) + steps @ axes, dtype=np.float32)
 
 
