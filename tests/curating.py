@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from appliance.spectrum import codec, traits
 from appliance.studio.corpus import LOUDNESS_LUFS
-from appliance.studio.curate import app
+from appliance.studio.curating.curate import app
 from appliance.studio.ledger import Clip, Entry, Ledger
 
 RATE = 44_100

@@ -12,7 +12,7 @@ import click
 from appliance.errors import StudioError, UsageError
 
 if TYPE_CHECKING:
-    from appliance.studio.train import Progress
+    from appliance.studio.training.train import Progress
 
 __all__ = ["report", "studio"]
 
@@ -51,7 +51,7 @@ def gather(folder: Path, work: Path, clips: int, licence: str, dask: str, jobs: 
       latent studio gather ~/recordings --licence "CC-BY 4.0, Ada Example"
     """
     with _extra_wanted():
-        from appliance.studio import harvest as step
+        from appliance.studio.gathering import harvest as step
 
     settings = step.HarvestSettings(clips_per_file=clips, licence=licence)
     with _cluster(dask), _bar("gathering") as tell:
@@ -71,7 +71,7 @@ def curate(work: Path, host: str, port: int) -> None:
       latent studio curate --host 0.0.0.0
     """
     with _extra_wanted():
-        from appliance.studio import curate as step
+        from appliance.studio.curating import curate as step
 
     step.serve(work / "corpus", host, port, click.echo)
 
@@ -90,10 +90,10 @@ def train(work: Path, epochs: int | None, seed: int, threads: int, weights: tupl
       latent studio train
     """
     with _extra_wanted():
-        from appliance.studio import train as step
-        from appliance.studio.checkpoint import TrainSettings
         from appliance.studio.corpus import load
-        from appliance.studio.loss import Weights
+        from appliance.studio.training import train as step
+        from appliance.studio.training.checkpoint import TrainSettings
+        from appliance.studio.training.loss import Weights
 
     step.use_threads(threads)
     sounds = load(work / "corpus")
@@ -117,11 +117,11 @@ def report(work: Path, as_json: bool) -> None:
 
     give_matplotlib_a_folder()
     with _extra_wanted():
-        from appliance.studio import assess, verdict
-        from appliance.studio import report as step
-        from appliance.studio.checkpoint import load as load_checkpoint
         from appliance.studio.corpus import load
-        from appliance.studio.train import history_of
+        from appliance.studio.judging import assess, verdict
+        from appliance.studio.judging import report as step
+        from appliance.studio.training.checkpoint import load as load_checkpoint
+        from appliance.studio.training.train import history_of
 
     model, page = work / "model.pt", work / "report.html"
     found = assess.assess(load(work / "corpus"), load_checkpoint(model), assess.AssessSettings(history_of(model)))
@@ -150,10 +150,10 @@ def export(out: Path, work: Path, places: int, licence: str, author: str, charac
     """
     _latent_wanted(out)
     with _extra_wanted():
-        from appliance.studio import export as step
-        from appliance.studio.atlas import AtlasSettings
-        from appliance.studio.checkpoint import load as load_checkpoint
         from appliance.studio.corpus import load
+        from appliance.studio.exporting import export as step
+        from appliance.studio.exporting.atlas import AtlasSettings
+        from appliance.studio.training.checkpoint import load as load_checkpoint
 
     settings = step.ExportSettings(
         name=out.stem, licence=licence, author=author, character=character, atlas=AtlasSettings(places=places)
@@ -178,8 +178,8 @@ def make(recipe: Path, work: Path | None, out: Path | None, jobs: int | None) ->
     out = out or recipe.with_suffix(".latent")
     _latent_wanted(out)
     with _extra_wanted():
-        from appliance.studio import make as step
-        from appliance.studio.recipe import read
+        from appliance.studio.sources import make as step
+        from appliance.studio.sources.recipe import read
 
     wanted = read(recipe)
     folder = work or Path("studio-work") / wanted.name

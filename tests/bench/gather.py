@@ -22,8 +22,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import soundfile
 
-from appliance.studio.harvest import HarvestSettings, harvest
-from appliance.studio.listen import Order, listen
+from appliance.studio.gathering.harvest import HarvestSettings, harvest
+from appliance.studio.gathering.listen import Order, listen
 
 KINDS = ("flac", "mp3", "ogg", "m4a")
 RATE, UNIT_S = 44_100, 15

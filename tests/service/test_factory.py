@@ -93,9 +93,7 @@ def test_where_it_cannot_be_written_it_says_so(bundle, tmp_path: Path) -> None:
     assert problem.endswith("make room, or check the folder's rights.")
 
 
-def test_a_disk_that_fills_up_leaves_nothing_behind(
-    bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_fills_up_leaves_nothing_behind(bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(file, sound, **_: object) -> None:
         file.write(bytes(1000))
         raise OSError(28, "No space left on device")

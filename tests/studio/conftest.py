@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from appliance.studio import compose, train
-from appliance.studio.checkpoint import Checkpoint, TrainSettings
 from appliance.studio.corpus import Corpus, load
-from appliance.studio.net import Shape
-from appliance.studio.recipe import Recipe
+from appliance.studio.sources import compose
+from appliance.studio.sources.recipe import Recipe
+from appliance.studio.training import train
+from appliance.studio.training.checkpoint import Checkpoint, TrainSettings
+from appliance.studio.training.net import Shape
 
 # More threads than idle cores make a small network a hundred times slower.
 torch.set_num_threads(1)

@@ -4,7 +4,7 @@ import numpy as np
 
 from appliance.spectrum import traits
 from appliance.spectrum.codec import BINS, FLOOR_DB, Floats
-from appliance.studio.judgement import (
+from appliance.studio.judging.judgement import (
     Example,
     Judgement,
     Latents,

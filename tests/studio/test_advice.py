@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from appliance.studio import verdict
-from appliance.studio.advice import advise
-from appliance.studio.judgement import Judgement, Lines, SourceError, Training
+from appliance.studio.judging import verdict
+from appliance.studio.judging.advice import advise
+from appliance.studio.judging.judgement import Judgement, Lines, SourceError, Training
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -68,7 +68,7 @@ _FEW_ACTIVE = (True,) * 20 + (False,) * 12
         (lambda: _odd(9.0, 5.0, 5.0, 4.0), "Curate: file 0 fares far worse"),
         (lambda: _odd(9.4, 9.3, 9.2, 9.1, 9.0, *(5.0,) * 9), "Curate: file 0, file 1, file 2 and 2 more fare"),
         (lambda: _part("recordings", rms_db=5.7), "Gather more kinds of sound"),
-        (lambda: _latents(active=_FEW_ACTIVE), "only 20 of 32 dimensions are used. Train with half of --weight kl (now 0.03)"),
+        (lambda: _latents(active=_FEW_ACTIVE), "only 20 of 32 are used. Train with half of --weight kl (now 0.03)"),
         (lambda: _latents(radii=(8.0, 9.0)), "More beta: sounds lie 8.5 from the origin"),
         (lambda: _latents(worst_correlation=-0.9), "More beta: two dimensions move together"),
         (lambda: _prior(0.05, bands=0.05), "More beta: 5.0 % of the draws"),

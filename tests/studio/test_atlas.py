@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import StudioError
-from appliance.studio import atlas
-from appliance.studio.checkpoint import Checkpoint
 from appliance.studio.corpus import Corpus
-from appliance.studio.net import Decoder, Shape
+from appliance.studio.exporting import atlas
+from appliance.studio.training.checkpoint import Checkpoint
+from appliance.studio.training.net import Decoder, Shape
 
 _SETTINGS = atlas.AtlasSettings(places=16)
 

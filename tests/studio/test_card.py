@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from appliance.studio import card
-from appliance.studio.motion import Movement
+from appliance.studio.exporting import card
+from appliance.studio.exporting.motion import Movement
 
 _SCORES = {
     "pca_held_out_rms_db": 8.0,

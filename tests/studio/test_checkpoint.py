@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from appliance.errors import StudioError
-from appliance.studio import checkpoint as step
-from appliance.studio.checkpoint import Checkpoint, TrainSettings
 from appliance.studio.corpus import Corpus
+from appliance.studio.training import checkpoint as step
+from appliance.studio.training.checkpoint import Checkpoint, TrainSettings
 
 _NO_CHECKPOINTS = [b"", b"text", b"PK\x03\x04", b"PK\x05\x06" + bytes(18)]
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.studio.chords import HIGHEST, LOWEST, VOICES, chord
+from appliance.studio.sources.chords import HIGHEST, LOWEST, VOICES, chord
 
 
 @given(st.integers(0, 2**32))

@@ -7,12 +7,12 @@ import pytest
 
 from appliance.errors import StudioError
 from appliance.spectrum import codec, traits
-from appliance.studio import compose
 from appliance.studio.corpus import LOUDNESS_LUFS, SPLITS, Corpus, load
-from appliance.studio.instruments import Instrument
 from appliance.studio.ledger import Ledger
-from appliance.studio.programs import HARSH, NAMES
-from appliance.studio.recipe import Recipe
+from appliance.studio.sources import compose
+from appliance.studio.sources.instruments import Instrument
+from appliance.studio.sources.programs import HARSH, NAMES
+from appliance.studio.sources.recipe import Recipe
 
 _TONE_HZ = {"train": 300.0, "tune": 1000.0, "held_out": 3000.0}
 
@@ -61,9 +61,7 @@ def test_harsh_instruments_are_no_places(corpus: Corpus) -> None:
     assert 0.3 < corpus.fit[~harsh].mean() < 1.0
 
 
-def test_layers_come_from_the_same_split_alone(
-    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_layers_come_from_the_same_split_alone(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played: list[str] = []
     time_s = np.arange(88_200)[:, np.newaxis] / 44_100
 

@@ -22,8 +22,8 @@ from curating import PATIENCE_S, RATE, clip, gathered, recorded, served, synthes
 from appliance.errors import StudioError
 from appliance.spectrum import codec, traits
 from appliance.studio.corpus import LOUDNESS_LUFS, load
-from appliance.studio.curate import app, serve
-from appliance.studio.curation import Curation
+from appliance.studio.curating.curate import app, serve
+from appliance.studio.curating.curation import Curation
 from appliance.studio.ledger import Entry, Ledger
 
 
@@ -381,7 +381,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(corpus: Path) -> None:
 SERVE = """
 import sys
 from pathlib import Path
-from appliance.studio.curate import serve
+from appliance.studio.curating.curate import serve
 serve(Path(sys.argv[1]), sys.argv[2], 0, lambda sentence: print(sentence, flush=True))
 print("closed in order", flush=True)
 """

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from appliance.spectrum.codec import BINS
-from appliance.studio.descriptors import features
-from appliance.studio.doubt import Doubt, learn, spread
+from appliance.studio.curating.descriptors import features
+from appliance.studio.curating.doubt import Doubt, learn, spread
 
 PATIENCE_S = 20.0
 CLIPS = 900

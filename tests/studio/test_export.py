@@ -18,13 +18,13 @@ from appliance.cli.studio import studio
 from appliance.errors import StudioError, UsageError
 from appliance.model import bundle
 from appliance.model.decoder import open_decoder, open_encoder
-from appliance.studio import atlas, export, measure, motion
-from appliance.studio import checkpoint as kept
-from appliance.studio.atlas import AtlasSettings
-from appliance.studio.checkpoint import Checkpoint, TrainSettings
 from appliance.studio.corpus import Corpus
+from appliance.studio.exporting import atlas, export, measure, motion
+from appliance.studio.exporting.atlas import AtlasSettings
 from appliance.studio.ledger import Ledger
-from appliance.studio.loss import decode_mean, rms_db
+from appliance.studio.training import checkpoint as kept
+from appliance.studio.training.checkpoint import Checkpoint, TrainSettings
+from appliance.studio.training.loss import decode_mean, rms_db
 
 _MODELS = Path(__file__).parents[2] / "models"
 _SHIPPED = sorted(path for path in _MODELS.glob("*.latent") if path.with_suffix(".toml").is_file())

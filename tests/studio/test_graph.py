@@ -7,10 +7,10 @@ import torch
 
 from appliance.model.decoder import Decoder as Player
 from appliance.model.decoder import Encoder as Listener
-from appliance.studio import graph
-from appliance.studio.atlas import AtlasSettings, LendingDecoder, choose
-from appliance.studio.checkpoint import Checkpoint
 from appliance.studio.corpus import Corpus
+from appliance.studio.exporting import graph
+from appliance.studio.exporting.atlas import AtlasSettings, LendingDecoder, choose
+from appliance.studio.training.checkpoint import Checkpoint
 
 
 @pytest.fixture(scope="module")

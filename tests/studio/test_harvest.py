@@ -19,10 +19,10 @@ import pytest
 from appliance.errors import StudioError
 from appliance.spectrum import traits
 from appliance.studio import corpus as store
-from appliance.studio.crew import work
-from appliance.studio.harvest import Harvest, HarvestSettings, harvest
+from appliance.studio.gathering.crew import work
+from appliance.studio.gathering.harvest import Harvest, HarvestSettings, harvest
+from appliance.studio.gathering.listen import Order
 from appliance.studio.ledger import Ledger
-from appliance.studio.listen import Order
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -144,7 +144,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_corpus(
     code = f"""
 import os, signal
 from pathlib import Path
-from appliance.studio.harvest import HarvestSettings, harvest
+from appliance.studio.gathering.harvest import HarvestSettings, harvest
 def tell(done, of):
     if done == {after}:
         os.kill(os.getpid(), signal.SIGKILL)

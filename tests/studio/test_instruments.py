@@ -7,8 +7,8 @@ import pytest
 
 from appliance.errors import StudioError
 from appliance.spectrum import codec, traits
-from appliance.studio.instruments import Instrument, instruments, play
-from appliance.studio.recipe import Recipe
+from appliance.studio.sources.instruments import Instrument, instruments, play
+from appliance.studio.sources.recipe import Recipe
 
 
 def test_a_share_is_divided_among_those_trained_on(recipe: Recipe) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from appliance.spectrum.codec import BINS, Floats
-from appliance.studio import geometry, judge
+from appliance.studio.judging import geometry, judge
 
 sys.path.insert(0, str(Path(__file__).parent))
 

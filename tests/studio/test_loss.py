@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from appliance.spectrum.codec import BINS
-from appliance.studio.judge import divergences
-from appliance.studio.loss import Loss, Weights, decode_mean, loss, rms_db
-from appliance.studio.net import LATENT, contrast_db, mix_power
+from appliance.studio.judging.judge import divergences
+from appliance.studio.training.loss import Loss, Weights, decode_mean, loss, rms_db
+from appliance.studio.training.net import LATENT, contrast_db, mix_power
 
 _NONE = Weights(kl=0.0, between=0.0, contrast=0.0, prior_contrast=0.0, prior_level=0.0)
 _COUNT = 64

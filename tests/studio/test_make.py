@@ -11,10 +11,12 @@ from appliance.cli.main import main
 from appliance.cli.studio import studio
 from appliance.model import bundle
 from appliance.model.decoder import open_decoder
-from appliance.studio import checkpoint, compose, make, measure, train
-from appliance.studio.checkpoint import TrainSettings
 from appliance.studio.corpus import Corpus
-from appliance.studio.recipe import read
+from appliance.studio.exporting import measure
+from appliance.studio.sources import compose, make
+from appliance.studio.sources.recipe import read
+from appliance.studio.training import checkpoint, train
+from appliance.studio.training.checkpoint import TrainSettings
 
 _RECIPE = """
 name = "small"

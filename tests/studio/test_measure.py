@@ -8,7 +8,7 @@ import soundfile
 
 from appliance.spectrum import traits
 from appliance.spectrum.codec import BINS, Floats
-from appliance.studio import measure
+from appliance.studio.exporting import measure
 
 _RNG = np.random.default_rng(2)
 _SOUNDS = _RNG.uniform(0.2, 0.4, (10, BINS)).astype(np.float32)

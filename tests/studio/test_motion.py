@@ -3,7 +3,7 @@
 import numpy as np
 
 from appliance.spectrum.codec import BINS, FLOOR_DB, Floats
-from appliance.studio import motion
+from appliance.studio.exporting import motion
 
 _RNG = np.random.default_rng(4)
 _LATENTS = (_RNG.normal(size=(600, 32)) * np.linspace(2.0, 0.5, 32)).astype(np.float32)

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from appliance.spectrum import codec
 from appliance.studio.corpus import Corpus
-from appliance.studio.net import LATENT, Decoder, Encoder, Shape, augment, band_levels_db, contrast_db, mix_power, roll
+from appliance.studio.training.net import (
+    LATENT,
+    Decoder,
+    Encoder,
+    Shape,
+    augment,
+    band_levels_db,
+    contrast_db,
+    mix_power,
+    roll,
+)
 
 
 def _spectra(seed: int, rows: int = 3) -> torch.Tensor:

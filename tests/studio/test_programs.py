@@ -1,6 +1,6 @@
 """The score means something only while no held-out instrument is ever trained on."""
 
-from appliance.studio.programs import HARSH, HELD_OUT, NAMES, TUNE, split
+from appliance.studio.sources.programs import HARSH, HELD_OUT, NAMES, TUNE, split
 
 _TRAIN = tuple(number for number in NAMES if split(number) == "train")
 

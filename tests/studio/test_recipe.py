@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import StudioError
-from appliance.studio import recipe
-from appliance.studio.instruments import Instrument, instruments
-from appliance.studio.programs import HELD_OUT, TUNE
+from appliance.studio.sources import recipe
+from appliance.studio.sources.instruments import Instrument, instruments
+from appliance.studio.sources.programs import HELD_OUT, TUNE
 
 _MODELS = Path(__file__).parents[2] / "models"
 _SHIPPED = sorted(path.name for path in _MODELS.glob("*.toml"))

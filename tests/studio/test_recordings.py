@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from appliance.errors import StudioError
-from appliance.studio import recordings
-from appliance.studio.recordings import Recording, UnreadableError, find, require_ffmpeg
+from appliance.studio.gathering import recordings
+from appliance.studio.gathering.recordings import Recording, UnreadableError, find, require_ffmpeg
 
 sys.path.insert(0, str(Path(__file__).parent))
 

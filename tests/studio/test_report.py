@@ -15,12 +15,14 @@ import torch
 
 from appliance.errors import StudioError
 from appliance.spectrum import codec
-from appliance.studio import assess, corpus, report, report_sounds, train, verdict
-from appliance.studio.assess import AssessSettings
-from appliance.studio.checkpoint import Checkpoint, TrainSettings
-from appliance.studio.judgement import Example, Judgement
+from appliance.studio import corpus
+from appliance.studio.judging import assess, report, report_sounds, verdict
+from appliance.studio.judging.assess import AssessSettings
+from appliance.studio.judging.judgement import Example, Judgement
 from appliance.studio.ledger import Clip, Entry, Ledger
-from appliance.studio.net import Shape
+from appliance.studio.training import train
+from appliance.studio.training.checkpoint import Checkpoint, TrainSettings
+from appliance.studio.training.net import Shape
 
 sys.path.insert(0, str(Path(__file__).parent))
 

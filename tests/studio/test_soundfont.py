@@ -8,7 +8,7 @@ import pytest
 
 from appliance.errors import StudioError
 from appliance.spectrum import codec, traits
-from appliance.studio.soundfont import RATE, Renderer, require
+from appliance.studio.sources.soundfont import RATE, Renderer, require
 
 _FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from appliance.spectrum.codec import Floats
-from appliance.studio.steady import REASONS, Limits, Stretch, choose, common_reason, rate_window
+from appliance.studio.gathering.steady import REASONS, Limits, Stretch, choose, common_reason, rate_window
 
 sys.path.insert(0, str(Path(__file__).parent))
 

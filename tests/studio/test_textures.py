@@ -3,7 +3,7 @@ import pytest
 
 from appliance.errors import StudioError
 from appliance.spectrum import codec, traits
-from appliance.studio import textures
+from appliance.studio.sources import textures
 
 RATE = 44_100
 CHORD = (45, 57, 64)

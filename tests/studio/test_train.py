@@ -14,18 +14,19 @@ import pytest
 import torch
 
 from appliance.errors import StudioError
-from appliance.studio import checkpoint as kept
-from appliance.studio import train
-from appliance.studio.checkpoint import Checkpoint, TrainSettings
 from appliance.studio.corpus import Corpus
-from appliance.studio.loss import rms_db
+from appliance.studio.training import checkpoint as kept
+from appliance.studio.training import train
+from appliance.studio.training.checkpoint import Checkpoint, TrainSettings
+from appliance.studio.training.loss import rms_db
 
 _TRAINING = """
 import sys
 from pathlib import Path
-from appliance.studio import corpus, train
-from appliance.studio.checkpoint import TrainSettings
-from appliance.studio.net import Shape
+from appliance.studio import corpus
+from appliance.studio.training import train
+from appliance.studio.training.checkpoint import TrainSettings
+from appliance.studio.training.net import Shape
 train.use_threads(1)
 train._ROUND_STEPS = 10
 settings = TrainSettings(epochs=1, least_steps=60, batch=32, rate=5e-3, shape=Shape(32, 16, 1, 32))
