@@ -1,6 +1,7 @@
 """The corpus opened for writing: sources and their clips enter, whole or not at all; decisions about them are kept."""
 
 import contextlib
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.errors import StudioError
+from appliance.folders import shown
 from appliance.spectrum.codec import Floats
 from appliance.studio.corpus import ROW_BYTES, mapped, split_by_name
 
@@ -122,16 +124,29 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "spectra.f16"
+        with contextlib.ExitStack() as opened:
+            self._open(folder, opened)
+            self._opened = opened.pop_all()
+
+    def _open(self, folder: Path, opened: contextlib.ExitStack) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._spectra = opened.enter_context(self._path.open("ab"))
+            fcntl.flock(self._spectra, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Curation answers its page from several threads, one at a time.
-            self._db = sqlite3.connect(folder / "clips.db", timeout=10.0, check_same_thread=False)
+            db = sqlite3.connect(folder / "clips.db", timeout=10.0, check_same_thread=False)
+            self._db = opened.enter_context(contextlib.closing(db))
             self._db.executescript(_TABLES)
-            self._spectra = self._path.open("ab")
             # What was written before its transaction was not is not there.
             self._spectra.truncate(len(self) * ROW_BYTES)
+        except BlockingIOError as error:
+            raise StudioError(
+                f"Another step is at work on {shown(folder)}; wait for it, or choose another folder with --work."
+            ) from error
         except (OSError, sqlite3.Error) as error:
-            raise StudioError(f"{folder} cannot hold a corpus ({error}); choose another folder with --work.") from error
+            raise StudioError(
+                f"{shown(folder)} cannot hold a corpus ({error}); choose another folder with --work."
+            ) from error
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM clip").fetchone()[0])
@@ -144,8 +159,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close both files; may be called again."""
-        self._spectra.close()
-        self._db.close()
+        self._opened.close()
 
     def known(self) -> set[str]:
         """Names of the sources that were added."""

@@ -1,6 +1,8 @@
 """The page in a real browser: keys, fingers, undo, sound, and what it looks like on a small screen."""
 
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,6 +43,7 @@ class Visitor:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.wrong: list[str] = []
+        self.forgiven = ""
         self.asked: list[str] = []
         page.on("console", lambda message: self.wrong.append(message.text) if message.type != "log" else None)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
@@ -100,12 +103,14 @@ def visit(browser: Browser, corpus: Path) -> Iterator[Callable[..., Visitor]]:
         for context in contexts:
             context.close()
     for visitor in visitors:
-        assert visitor.wrong == []
+        assert [each for each in visitor.wrong if not visitor.forgiven or visitor.forgiven not in each] == []
 
 
 def decided(corpus: Path) -> dict[int, bool]:
-    with Ledger(corpus) as ledger:
-        return {told.row: told.kept for told in ledger.told() if told.kept is not None}
+    """What is on disk, while the page is open."""
+    with contextlib.closing(sqlite3.connect(corpus / "clips.db")) as database:
+        rows = database.execute("SELECT row, kept FROM clip WHERE kept IS NOT NULL").fetchall()
+    return {row: bool(kept) for row, kept in rows}
 
 
 def swipe(page: Page, by_px: int, up_px: int = 0) -> None:
@@ -279,6 +284,8 @@ def test_a_tap_begins_the_sound_and_buttons_are_big_enough_for_a_thumb(visit: Ca
 
 def test_a_recording_that_is_gone_is_said_and_the_codec_is_heard(visit: Callable[..., Visitor], tmp_path: Path) -> None:
     here = visit()
+    # The browser itself notes what was not there.
+    here.forgiven = "410 (Gone)"
     here.page.keyboard.press("Space")
     here.heard("codec")
     for path in tmp_path.glob("*.wav"):
@@ -288,10 +295,6 @@ def test_a_recording_that_is_gone_is_said_and_the_codec_is_heard(visit: Callable
     expect(here.page.locator("#note")).to_contain_text("The recording is no longer at")
     here.heard("codec")
     expect(here.page.locator("#original")).to_be_disabled()
-    # The browser itself notes what was not there.
-    assert here.wrong
-    assert all("410" in each for each in here.wrong)
-    here.wrong.clear()
 
 
 def test_when_all_are_decided_it_says_what_comes_next(visit: Callable[..., Visitor]) -> None:
@@ -325,9 +328,7 @@ def test_the_guess_is_offered_where_it_is_sure_and_undone(browser: Browser, tmp_
         page.get_by_role("button", name="Accept", exact=True).click()
 
         expect(page.locator("#tally")).to_contain_text("of them by guess")
-        with Ledger(tmp_path) as ledger:
-            guessed = [told for told in ledger.told() if told.guessed]
-        assert len(guessed) > 100
+        assert len(decided(tmp_path)) > 260
         page.keyboard.press("z")
         here.tally(f"160 of 400 · {tones[:160].sum()} kept · {(~tones[:160]).sum()} rejected")
         expect(page.locator("#said")).to_contain_text("Guesses taken back")

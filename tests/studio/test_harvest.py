@@ -1,6 +1,5 @@
 """Gathering real folders, in real processes, some of which are killed."""
 
-import fcntl
 import os
 import shutil
 import signal
@@ -218,11 +217,8 @@ def test_a_name_that_is_no_text_is_to_be_renamed(few: Path, tmp_path: Path) -> N
 
 
 def test_a_second_run_beside_the_first_is_refused(few: Path, tmp_path: Path) -> None:
-    (tmp_path / "corpus").mkdir()
-    with (tmp_path / "corpus" / "gather.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(StudioError, match="Another gather is adding to"):
-            gather(few, tmp_path / "corpus")
+    with Ledger(tmp_path / "corpus"), pytest.raises(StudioError, match="Another step is at work on"):
+        gather(few, tmp_path / "corpus")
 
 
 def test_another_folder_of_the_same_name_is_refused_but_a_moved_one_is_known(few: Path, tmp_path: Path) -> None:

@@ -4,10 +4,8 @@ Only one process writes: workers listen, in any order; what they heard is taken 
 the corpus depends neither on how many there are nor on how often the run was broken off and begun again.
 """
 
-import fcntl
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -126,7 +124,7 @@ def harvest(
     if not found.files:
         raise StudioError(f"{shown(folder)} holds no recordings; put sound files there, as WAV, FLAC, MP3 or M4A.")
     require_ffmpeg(found.files)
-    with _locked(corpus), Ledger(corpus) as ledger:
+    with Ledger(corpus) as ledger:
         orders = _orders(folder, found, settings)
         known = ledger.known()
         news = [order for order in orders if order.name not in known]
@@ -234,25 +232,6 @@ def _refuse_namesakes(orders: Sequence[Order], ledger: Ledger) -> None:
             raise StudioError(
                 f"Another {order.name} was gathered from {Path(path).parent}; rename one of the two folders."
             )
-
-
-@contextmanager
-def _locked(corpus: Path) -> Iterator[None]:
-    try:
-        corpus.mkdir(parents=True, exist_ok=True)
-        lock = (corpus / "gather.lock").open("a")
-    except OSError as error:
-        raise StudioError(
-            f"{shown(corpus)} cannot hold a corpus ({error.strerror}); choose another folder with --work."
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StudioError(
-                f"Another gather is adding to {shown(corpus)}; wait for it or choose another folder with --work."
-            ) from error
-        yield
 
 
 def _counted(count: int, noun: str) -> str:
