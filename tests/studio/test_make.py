@@ -133,6 +133,7 @@ def test_what_is_wrong_with_a_recipe_is_said_in_a_sentence(tmp_path: Path, capsy
         ("name = 3", "is not a recipe"),
         (_RECIPE.replace("48, 89", "0, 89"), "asks for program 0, which nothing plays; mend it."),
         (_RECIPE.replace("/usr/share/sounds", "/nowhere"), "apt install fluid-soundfont-gm"),
+        (_RECIPE.replace("epochs = 2", "weights = { loud = 1 }\nepochs = 2"), "no use for a weight called loud; there"),
     ):
         if content:
             path.write_text(content)

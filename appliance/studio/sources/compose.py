@@ -5,6 +5,7 @@ loudness. Instruments that are tuned on or held out are layered only among thems
 """
 
 import itertools
+import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +14,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 
+from appliance.errors import StudioError
+from appliance.folders import shown, write_whole
 from appliance.spectrum import codec, traits
 from appliance.spectrum.codec import Floats
 from appliance.studio.corpus import LOUDNESS_LUFS
+from appliance.studio.disk import writing
 from appliance.studio.ledger import Clip, Entry, Ledger
 from appliance.studio.sources import chords
 from appliance.studio.sources.instruments import Instrument, instruments, play
@@ -24,6 +28,8 @@ from appliance.studio.sources.soundfont import RATE, require
 
 __all__ = ["compose"]
 
+# Of a recipe, what changes no clip.
+_NOT_HEARD = {"licence", "author", "character", "epochs", "weights", "places"}
 _LAYERS = (1, 2, 3)
 _LOUDNESS_SD_LU = 2.0
 _TENTHS = 20
@@ -59,12 +65,13 @@ def compose(recipe: Recipe, corpus: Path, jobs: int | None, tell: Callable[[int,
     Raises
     ------
     StudioError
-        If FluidSynth or a soundfont is missing, or the corpus cannot be written.
+        If FluidSynth or a soundfont is missing, the corpus cannot be written, or it holds clips of another recipe.
     """
     for font in recipe.soundfonts:
         require(font.file, font.package)
     everyone = instruments(recipe)
     with Ledger(corpus) as ledger:
+        _claim(corpus, recipe)
         known = ledger.known()
         orders = [
             _Order(recipe, one, tuple(each for each in everyone if each.split == one.split), _count(recipe, one))
@@ -80,6 +87,18 @@ def compose(recipe: Recipe, corpus: Path, jobs: int | None, tell: Callable[[int,
             ledger.add(entry)
             done += order.count
             tell(done, total)
+
+
+def _claim(corpus: Path, recipe: Recipe) -> None:
+    """See that the clips in a folder are this recipe's."""
+    path = corpus / "recipe.json"
+    sounds = json.dumps(recipe.model_dump(mode="json", exclude=_NOT_HEARD), indent=1).encode()
+    if path.exists() and path.read_bytes() != sounds:
+        raise StudioError(
+            f"{shown(corpus)} holds sounds of another recipe; remove it, or name another folder with --work."
+        )
+    with writing(path):
+        write_whole(path, lambda file: file.write(sounds))
 
 
 def _count(recipe: Recipe, one: Instrument) -> int:

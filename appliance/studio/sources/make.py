@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from appliance.errors import StudioError
 from appliance.folders import write_whole
 from appliance.studio import corpus
 from appliance.studio.exporting import export
@@ -14,7 +15,8 @@ from appliance.studio.exporting.atlas import AtlasSettings
 from appliance.studio.sources import compose
 from appliance.studio.sources.recipe import Recipe
 from appliance.studio.training import train
-from appliance.studio.training.checkpoint import Checkpoint, TrainSettings, load
+from appliance.studio.training.checkpoint import TrainSettings
+from appliance.studio.training.loss import Weights
 
 __all__ = ["Steps", "make"]
 
@@ -44,17 +46,19 @@ def make(recipe: Recipe, origin: str, work: Path, out: Path, jobs: int | None, t
     Raises
     ------
     StudioError
-        If a source is missing, or a folder cannot be written to.
+        If a source is missing, a folder cannot be written to, ``work`` holds clips of another recipe, or the recipe
+        weighs what is no part of the loss.
     ModelError
         If the bundle cannot be written.
     """
+    weights = _weights(recipe)
     start = time.monotonic()
     compose.compose(recipe, work / "corpus", jobs, tell.composing)
     composing_s = _spent(work / "composing.json", time.monotonic() - start)
     clips = corpus.load(work / "corpus")
     train.use_threads(1)
-    settings = replace(TrainSettings(), epochs=recipe.epochs, seed=recipe.seed)
-    checkpoint = _trained(clips, work, settings, tell)
+    settings = replace(TrainSettings(), epochs=recipe.epochs, seed=recipe.seed, weights=weights)
+    checkpoint = train.train(clips, work / "model.pt", settings, tell.training)
     made = (
         f"Made by `latent studio make {origin}`: {composing_s / 60.0:.0f} minutes for the corpus and "
         f"{checkpoint.seconds / 60.0:.0f} for the training, on {os.cpu_count()} cores that had other work besides."
@@ -70,15 +74,15 @@ def make(recipe: Recipe, origin: str, work: Path, out: Path, jobs: int | None, t
     return export.export(clips, checkpoint, out, wanted)
 
 
-def _trained(clips: corpus.Corpus, work: Path, settings: TrainSettings, tell: Steps) -> Checkpoint:
-    """Train, unless that is done: after a break it may be the measuring alone that is left."""
-    out, done = work / "model.pt", work / "trained.json"
-    wanted = {"corpus": clips.digest, "settings": asdict(settings)}
-    if out.exists() and done.exists() and json.loads(done.read_text()) == wanted:
-        return load(out)
-    made = train.train(clips, out, settings, tell.training)
-    write_whole(done, lambda file: file.write(json.dumps(wanted).encode()))
-    return made
+def _weights(recipe: Recipe) -> Weights:
+    """The recipe's weights, in place of the usual ones."""
+    unknown = recipe.weights.keys() - asdict(Weights()).keys()
+    if unknown:
+        raise StudioError(
+            f"The recipe of '{recipe.name}' has no use for a weight called {', '.join(sorted(unknown))}; there are "
+            f"{', '.join(asdict(Weights()))}."
+        )
+    return replace(Weights(), **recipe.weights)
 
 
 def _spent(path: Path, seconds: float) -> float:

@@ -79,6 +79,8 @@ class Recipe(_Strict):
     soundfonts, textures
         The sources; their shares add up to one.
     epochs : int
+    weights : dict
+        Weights of the training's loss that differ from the usual ones.
     places : int
         Of the atlas.
     """
@@ -97,6 +99,7 @@ class Recipe(_Strict):
     soundfonts: tuple[Soundfont, ...] = ()
     textures: tuple[Textures, ...] = ()
     epochs: Annotated[int, Field(ge=1)]
+    weights: dict[str, Annotated[float, Field(ge=0.0)]] = {}
     places: Annotated[int, Field(ge=16)] = 2048
 
     @pydantic.model_validator(mode="after")

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from appliance.errors import StudioError
-from appliance.folders import shown, write_whole
+from appliance.folders import write_whole
+from appliance.studio.disk import writing
 from appliance.studio.training.loss import Weights
 from appliance.studio.training.net import Decoder, Encoder, Shape
 
@@ -90,7 +91,8 @@ def save(path: Path, made: Checkpoint) -> None:
         If the disk refuses, or what is there is no checkpoint.
     """
     if path.exists() and not _comparable(load(path), made.corpus, made.settings):
-        path.rename(_free(path))
+        with writing(path):
+            path.rename(_free(path))
     content = {
         "settings": asdict(made.settings),
         "corpus": made.corpus,
@@ -168,8 +170,6 @@ def _free(path: Path) -> Path:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda file: torch.save(content, file))
-    except OSError as error:
-        raise StudioError(f"{shown(path)} cannot be written ({error.strerror}); make room and run it again.") from error
