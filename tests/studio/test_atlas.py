@@ -37,11 +37,26 @@ def test_a_place_decodes_to_its_own_sound(model: atlas.LendingDecoder) -> None:
     assert error_db.max() < atlas.DETAIL_STEP_DB / 2.0 + 0.05
 
 
-def test_far_from_all_places_only_the_network_is_left(model: atlas.LendingDecoder) -> None:
+def test_far_from_all_places_only_the_network_is_left(
+    model: atlas.LendingDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "loudest", 2.0)
     far = torch.full((1, 32), 30.0)
     with torch.no_grad():
         alone = model.decoder(far).clamp(0.0, 1.0).numpy()
     assert np.allclose(model.decode(far.numpy()), alone, atol=1e-6)
+
+
+def test_what_would_be_louder_than_all_places_is_turned_down_as_a_whole(model: atlas.LendingDecoder) -> None:
+    far = torch.full((1, 32), 30.0)
+    with torch.no_grad():
+        alone = model.decoder(far).clamp(0.0, 1.0)
+    assert float(atlas.total_power(alone)) > model.loudest + 0.05
+    held = torch.from_numpy(model.decode(far.numpy()))
+    off = (alone - held)[held > 0.0]
+    assert float(off.max() - off.min()) < 1e-5
+    # What falls below the floor on the way is missing from the sum, a trifle.
+    assert float(atlas.total_power(held)) == pytest.approx(model.loudest, abs=1e-3)
 
 
 @given(st.integers(0, 39), st.integers(0, 39))

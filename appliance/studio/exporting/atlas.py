@@ -4,6 +4,7 @@ A decoder with 32 latents leaves out the fine structure of a sound. Each place k
 (data minus reconstruction), and a decoded spectrum gets the detail of the nearest places on top.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,15 +20,19 @@ from appliance.studio.training.net import Decoder, Encoder
 __all__ = [
     "DETAIL_STEP_DB",
     "FEWEST_PLACES",
+    "NEPERS",
     "AtlasSettings",
     "LendingDecoder",
     "candidates",
     "choose",
     "nearest_median",
+    "total_power",
 ]
 
 # The detail is kept in steps of half a decibel: int8 reaches +-63 dB, and the error is 0.15 dB RMS.
 DETAIL_STEP_DB = 0.5
+# Natural logarithm of power, of the whole range of values.
+NEPERS = -FLOOR_DB / 10.0 * math.log(10.0)
 # A piece has five sounds; with a few more, one does not follow itself.
 FEWEST_PLACES = 16
 _DRIFT_DB = 2.0
@@ -69,6 +74,9 @@ class LendingDecoder(nn.Module):
     places : (p, 32)
     detail : (p, 1233)
         In steps of ``DETAIL_STEP_DB``, whole numbers within +-127.
+    loudest : float
+        Power of the loudest place, as a value; what would be louder is turned down to it as a whole. Far from all
+        places two sounds at once may otherwise come out 20 dB too loud.
     """
 
     places: Tensor
@@ -81,6 +89,7 @@ class LendingDecoder(nn.Module):
         self.reach = settings.reach * nearest_median(places)
         with torch.no_grad():
             left_out_db = (spectra - decoder(places)) * -FLOOR_DB
+        self.loudest = float(total_power(spectra).max())
         self.register_buffer("places", places)
         self.register_buffer("detail", (left_out_db / DETAIL_STEP_DB).round().clamp(-127, 127))
 
@@ -97,8 +106,10 @@ class LendingDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         weight, index = self.weights(z)
         lent = (weight[:, None, :] @ self.detail[index])[:, 0]
-        out: Tensor = (self.decoder(z) + lent * (DETAIL_STEP_DB / -FLOOR_DB)).clamp(0.0, 1.0)
-        return out
+        out = (self.decoder(z) + lent * (DETAIL_STEP_DB / -FLOOR_DB)).clamp(0.0, 1.0)
+        excess = (total_power(out) - self.loudest).relu()
+        held: Tensor = (out - excess).clamp(0.0, 1.0)
+        return held
 
     def decode(self, z: npt.NDArray[np.floating]) -> Floats:
         """Decode latents of numpy, (n, 32) -> (n, 1233), some hundred at a time."""
@@ -106,6 +117,11 @@ class LendingDecoder(nn.Module):
             rows = torch.from_numpy(np.asarray(z, dtype=np.float32))
             parts = [self(rows[start : start + 256]) for start in range(0, len(rows), 256)]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
+
+
+def total_power(spectra: Tensor) -> Tensor:
+    """Power of all bins together, as a value (1 is a full-scale sine), (n, 1233) to (n, 1)."""
+    return 1.0 + torch.logsumexp((spectra - 1.0) * NEPERS, dim=1, keepdim=True) / NEPERS
 
 
 def nearest_median(places: Tensor) -> float:

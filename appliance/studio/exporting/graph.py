@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from appliance.spectrum.codec import BINS, FLOOR_DB, Floats
-from appliance.studio.exporting.atlas import DETAIL_STEP_DB, LendingDecoder
+from appliance.studio.exporting.atlas import DETAIL_STEP_DB, NEPERS, LendingDecoder
 from appliance.studio.training.net import GAIN, LATENT, Block, Encoder
 
 __all__ = ["Calibration", "calibrate", "decoder_onnx", "encoder_onnx"]
@@ -139,9 +139,18 @@ def decoder_onnx(model: LendingDecoder, seen: dict[str, Calibration] | None) -> 
         smooth = graph.linear(graph.add("Relu", graph.linear(hidden, *widen)), *leave)
     straight = graph.add("MatMul", "z", graph.constant(_numpy(network.straight.weight).T))
     total = graph.add("Add", graph.add("Add", smooth, straight), _lent(graph, model))
-    return graph.finish(
-        ("z", LATENT), ("spectrum", BINS), graph.add("Clip", total, graph.constant(0.0), graph.constant(1.0))
-    )
+    low, high = graph.constant(0.0), graph.constant(1.0)
+    out = graph.add("Clip", total, low, high)
+    out = graph.add("Clip", graph.add("Sub", out, _excess(graph, out, model.loudest)), low, high)
+    return graph.finish(("z", LATENT), ("spectrum", BINS), out)
+
+
+def _excess(graph: _Graph, spectra: str, loudest: float) -> str:
+    """By how much the power of spectra exceeds the loudest place, as a value, (n, 1)."""
+    nepers = graph.constant(NEPERS)
+    power = graph.add("Exp", graph.add("Mul", graph.add("Sub", spectra, graph.constant(1.0)), nepers))
+    total = graph.add("Log", graph.add("ReduceSum", power, graph.constant([1], np.int64), keepdims=1))
+    return graph.add("Relu", graph.add("Sub", graph.add("Div", total, nepers), graph.constant(loudest - 1.0)))
 
 
 def encoder_onnx(encoder: Encoder) -> bytes:
