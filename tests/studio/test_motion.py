@@ -63,7 +63,7 @@ def test_weirdness_is_a_trait_of_the_place_alone() -> None:
 
 
 def test_what_a_direction_does_is_told() -> None:
-    told = motion.movements(_LATENTS, _ways(), _decode)
+    told = motion.movements(_LATENTS, *motion.principal_axes(_LATENTS), _ways(), _decode)
     for name, one in told.items():
         assert one.steady
         assert one.rising > 0.95
@@ -72,9 +72,13 @@ def test_what_a_direction_does_is_told() -> None:
 
 def test_a_direction_that_does_not_rise_is_noticed() -> None:
     ways = _ways()
-    back = motion.movements(_LATENTS, {name: -way for name, way in ways.items()}, _decode)
-    idle = motion.movements(_LATENTS, {name: np.eye(32, dtype=np.float32)[9] for name in ways}, _decode)
-    wrong = motion.movements(_LATENTS, {"pitch": ways["level"]}, _decode)["pitch"]
+    back = motion.movements(
+        _LATENTS, *motion.principal_axes(_LATENTS), {name: -way for name, way in ways.items()}, _decode
+    )
+    idle = motion.movements(
+        _LATENTS, *motion.principal_axes(_LATENTS), {name: np.eye(32, dtype=np.float32)[9] for name in ways}, _decode
+    )
+    wrong = motion.movements(_LATENTS, *motion.principal_axes(_LATENTS), {"pitch": ways["level"]}, _decode)["pitch"]
     for name in ways:
         assert not back[name].steady
         assert back[name].rising < 0.05
@@ -92,7 +96,10 @@ def test_a_direction_that_dips_on_its_way_is_not_steady() -> None:
 
     way = np.eye(32, dtype=np.float32)[0] * 2.5
     there = (_LATENTS * np.float32(0.1)).astype(np.float32)
-    even, uneven = (motion.movements(there, {"level": way}, decode)["level"] for decode in (_decode, dipping))
+    even, uneven = (
+        motion.movements(there, *motion.principal_axes(there), {"level": way}, decode)["level"]
+        for decode in (_decode, dipping)
+    )
     assert even.steady
     assert not uneven.steady
     assert uneven.rising == even.rising == 1.0

@@ -184,5 +184,5 @@ def _movements(movements: Mapping[str, Movement]) -> str:
     for name, one in movements.items():
         cells = " | ".join(f"{one.moved[each]:+.2f}" for each in names)
         lines.append(f"| {name} | {cells} | {'yes' if one.steady else 'no'} | {one.rising:.0%} |")
-    lines += ["", "In standard deviations of the atlas, on average over places."]
+    lines += ["", "In standard deviations of the atlas, on average over points near places."]
     return "\n".join(lines)

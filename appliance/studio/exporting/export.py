@@ -157,7 +157,7 @@ def _motion(
         motion.axis_names(places, axes, scale, decode),
         motion.wiggle_speed(places, axes, scale, decode),
         ways,
-        motion.movements(places, ways, decode),
+        motion.movements(places, axes, scale, ways, decode),
         motion.trait_values(places, decode(places)),
     )
 

@@ -36,7 +36,8 @@ _TRAITS: dict[str, Callable[[Floats], Floats]] = {
 _TRIALS = 4096
 _STEP_SD = 0.5
 _RIDGE = 1e-3
-_CORRECTIONS = 4
+_CORRECTIONS, _CORRECTED = 12, 0.5
+_PROBES = 384
 _SURE = 0.7
 _HELICES = 96
 _TURN_S = (15.0, 45.0)
@@ -85,57 +86,56 @@ def directions(
 ) -> dict[str, Floats]:
     """For pitch, level and tonality, the step (32,) that raises the trait by one standard deviation of the atlas.
 
-    Each is the shortest that raises its own trait and leaves the others where they are, as far as the mean slopes of
-    all three tell; how long it is, is found by trial, because no trait is a plane.
+    Regression of what changes on how far one goes gives the shortest ways that move one trait and not the others. It
+    tells of small steps; whole ones are then set right by what they do, a part at a time, and of each the best is
+    kept: no trait is a plane, and some can hardly be raised.
     """
     rng = np.random.default_rng(1)
-    start = latents[rng.choice(len(latents), _TRIALS)]
+    start = _around(latents, axes, scale, _TRIALS, rng)
     steps = rng.normal(0.0, _STEP_SD, (_TRIALS, len(scale)))  # in standard deviations along the axes
     before, after = decode(start), decode((start + (steps * scale) @ axes).astype(np.float32))
-    spread = {name: float(of(decode(latents)).std()) for name, of in _TRAITS.items()}
+    spread = _spread(decode(latents))
     rises = np.stack([(of(after) - of(before)) / spread[name] for name, of in _TRAITS.items()], axis=1)
-    # Regression of what changed on how far it went: the slopes, averaged over the neighbourhood of the atlas.
     slopes = np.linalg.lstsq(steps, rises, rcond=None)[0]  # (k, 3)
-    ways = slopes @ np.linalg.pinv(slopes.T @ slopes, rcond=_RIDGE)
-    found: npt.NDArray[np.float64] = np.stack(
-        [
-            _calibrated((way * scale) @ axes, latents, spread[name], _measured(of, decode))
-            for way, (name, of) in zip(ways.T, _TRAITS.items(), strict=True)
-        ]
-    )
-    # Slopes tell of small steps. Whole ones are set right by what they do, as Newton's method would.
-    for _ in range(_CORRECTIONS):
-        found = np.linalg.pinv(_moved(found, latents, spread, decode), rcond=_RIDGE) @ found
-    return {
-        name: _calibrated(way, latents, spread[name], _measured(of, decode))
-        for way, (name, of) in zip(found, _TRAITS.items(), strict=True)
-    }
+    tried: npt.NDArray[np.float64] = ((slopes @ np.linalg.pinv(slopes.T @ slopes, rcond=_RIDGE)).T * scale) @ axes
+    probe = _around(latents, axes, scale, _PROBES, rng)
+    wanted = np.eye(len(_TRAITS))
+    ways, moved, off = tried, wanted, np.full(len(_TRAITS), np.inf)
+    for turn in range(_CORRECTIONS):
+        does = _moved(probe, tried, spread, decode)
+        better = np.abs(does - wanted).sum(axis=1) < off
+        off = np.where(better, np.abs(does - wanted).sum(axis=1), off)
+        ways, moved = (np.where(better[:, np.newaxis], new, old) for new, old in ((tried, ways), (does, moved)))
+        tried = ways + _CORRECTED * 0.9**turn * (np.linalg.pinv(moved, rcond=_RIDGE) - wanted) @ ways
+    return {name: way.astype(np.float32) for name, way in zip(_TRAITS, ways, strict=True)}
+
+
+def _around(
+    latents: Floats,
+    axes: npt.NDArray[np.float64],
+    scale: npt.NDArray[np.float64],
+    count: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Points near places, (count, 32), as the wiggler meets them: a place itself has more detail than all around it."""
+    near = rng.normal(0.0, _STEP_SD, (count, len(scale))) * scale
+    return np.asarray(latents[rng.choice(len(latents), count)] + near @ axes, dtype=np.float32)
+
+
+def _spread(spectra: Floats) -> dict[str, float]:
+    """Standard deviation of each trait over the atlas."""
+    return {name: max(float(of(spectra).std()), 1e-6) for name, of in _TRAITS.items()}
 
 
 def _moved(
-    ways: npt.NDArray[np.float64], latents: Floats, spread: dict[str, float], decode: Decode
+    start: Floats, ways: npt.NDArray[np.float64], spread: dict[str, float], decode: Decode
 ) -> npt.NDArray[np.float64]:
     """How far one step along each way moves each trait, in standard deviations of the atlas, (ways, traits)."""
-    start = latents[:: max(1, len(latents) // 256)]
     before = decode(start)
     along = [decode((start + way).astype(np.float32)) for way in ways]
     return np.array(
         [[float((of(after) - of(before)).mean()) / spread[name] for name, of in _TRAITS.items()] for after in along]
     )
-
-
-def _calibrated(
-    way: npt.NDArray[np.float64], latents: Floats, wanted: float, measure: Callable[[Floats], Floats]
-) -> Floats:
-    """Lengthen a way until it raises what is measured by as much as is wanted, on average over the atlas."""
-    way = way / np.linalg.norm(way)
-    start = latents[:: max(1, len(latents) // 256)]
-    from_there = measure(start)
-    lengths = np.linspace(0.0, 1.5 * float(np.linalg.norm(latents - latents.mean(axis=0), axis=1).mean()), 25)
-    risen = [float((measure((start + length * way).astype(np.float32)) - from_there).mean()) for length in lengths]
-    climb = np.maximum.accumulate(risen)
-    length = float(np.interp(wanted, climb, lengths)) if climb[-1] > 0.0 else lengths[1]
-    return np.asarray(way * length, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,11 @@ class Movement:
     Attributes
     ----------
     moved : dict of str to float
-        By one step forth, on average over places, for each trait in standard deviations of the atlas.
+        By one step forth, on average over points near places, for each trait in standard deviations of the atlas.
     steady : bool
-        Whether the trait, averaged over places, rises with each of eight parts of the way.
+        Whether the trait, averaged over points, rises with each of eight parts of the way.
     rising : float
-        Share of the places at which it is higher at the end than at the beginning.
+        Share of the points at which it is higher at the end than at the beginning.
     """
 
     moved: dict[str, float]
@@ -157,14 +157,20 @@ class Movement:
     rising: float
 
 
-def movements(latents: Floats, ways: Mapping[str, Floats], decode: Decode) -> dict[str, Movement]:
-    """Try every direction at up to 256 places."""
-    start = latents[:: max(1, len(latents) // 256)]
-    spread = {name: float(of(decode(latents)).std()) for name, of in _TRAITS.items()}
+def movements(
+    latents: Floats,
+    axes: npt.NDArray[np.float64],
+    scale: npt.NDArray[np.float64],
+    ways: Mapping[str, Floats],
+    decode: Decode,
+) -> dict[str, Movement]:
+    """Try every direction, at points that did not help to find it."""
+    start = _around(latents, axes, scale, _PROBES, np.random.default_rng(2))
+    spread = _spread(decode(latents))
     found = {}
     for name, way in ways.items():
         along = [decode((start + part * way).astype(np.float32)) for part in np.linspace(-1.0, 1.0, 9)]
-        own = np.stack([_TRAITS[name](spectra) for spectra in along])  # (9, places)
+        own = np.stack([_TRAITS[name](spectra) for spectra in along])  # (9, points)
         moved = {each: float((of(along[-1]) - of(along[4])).mean() / spread[each]) for each, of in _TRAITS.items()}
         steady = bool((np.diff(own.mean(axis=1)) > 0.0).all())
         found[name] = Movement(moved, steady, float((own[-1] > own[0]).mean()))
@@ -241,7 +247,3 @@ def wiggle_speed(
         else:
             fast = speed
     return (slow + fast) / 2.0
-
-
-def _measured(of: Callable[[Floats], Floats], decode: Decode) -> Callable[[Floats], Floats]:
-    return lambda latents: of(decode(latents))
