@@ -52,8 +52,8 @@ def test_the_card_tells_everything() -> None:
     assert text.startswith("# mine\n\nRain on tin.\n")
     for told in (
         "Trained on: 1,200 clips of 4 sources: rain.wav, glass (3).",
-        "Tuned on (when to stop): 60 clips of 1 sources: hail.wav.",
-        "Held out (the score): 70 clips of 1 sources: snow.wav.",
+        "Tuned on (when to stop): 60 clips of one source: hail.wav.",
+        "Held out (the score): 70 clips of one source: snow.wav.",
         "- CC0, Ada Example\n- MIT\n",
         "with 2,048 real sounds",
         "the 45 steady stretches of Debian's `sonic-pi-samples`",

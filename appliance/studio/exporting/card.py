@@ -133,7 +133,8 @@ def _sources(facts: Facts) -> str:
     for split, names, clips in facts.sources:
         shown = ", ".join(_grouped(names)[:_MOST_NAMES])
         more = f", and {len(_grouped(names)) - _MOST_NAMES} more" if len(_grouped(names)) > _MOST_NAMES else ""
-        lines.append(f"- {titles[split]}: {clips:,} clips of {len(names):,} sources: {shown}{more}.")
+        sources = f"{len(names):,} sources" if len(names) != 1 else "one source"
+        lines.append(f"- {titles[split]}: {clips:,} clips of {sources}: {shown}{more}.")
     return "\n".join(lines)
 
 

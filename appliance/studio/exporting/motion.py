@@ -185,7 +185,7 @@ def axis_names(
     Surely is the mean change from one standard deviation before to one after, at up to 256 places, over its standard
     deviation: 1 and more is heard nearly everywhere. An axis that moves nothing surely is called ``mixed``.
     """
-    start = latents[:: max(1, len(latents) // 256)]
+    start = latents[:: -(-len(latents) // 256)]
     names = []
     for axis, wide in zip(axes, scale, strict=True):
         low, high = (decode((start + sign * wide * axis).astype(np.float32)) for sign in (-1.0, 1.0))
