@@ -137,6 +137,7 @@ class Ledger:
             db = sqlite3.connect(folder / "clips.db", timeout=10.0, check_same_thread=False)
             self._db = opened.enter_context(contextlib.closing(db))
             self._db.executescript(_TABLES)
+            self._require_whole(folder)
             # What was written before its transaction was not is not there.
             self._spectra.truncate(len(self) * ROW_BYTES)
         except BlockingIOError as error:
@@ -147,6 +148,14 @@ class Ledger:
             raise StudioError(
                 f"{shown(folder)} cannot hold a corpus ({error}); choose another folder with --work."
             ) from error
+
+    def _require_whole(self, folder: Path) -> None:
+        """Refuse what a disk has lost parts of: to truncate would fill the gap with silence, to add would hide it."""
+        (problem,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if problem == "ok" and self._path.stat().st_size < len(self) * ROW_BYTES:
+            problem = f"the end of {self._path.name} is missing"
+        if problem != "ok":
+            raise StudioError(f"{shown(folder)} is not a whole corpus ({problem}); gather it again into a new folder.")
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM clip").fetchone()[0])

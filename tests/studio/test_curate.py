@@ -372,7 +372,7 @@ def test_where_nothing_was_gathered_it_says_so(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_said_in_a_sentence(corpus: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(StudioError, match=rf"cannot be served at 127.0.0.1, port {port} .*--port"):
+        with pytest.raises(StudioError, match=rf"at 127.0.0.1, port {port} \([\w ]+\); .*--port"):
             serve(corpus, "127.0.0.1", port, print)
     with pytest.raises(StudioError, match=r"no-such-host\.invalid"):
         serve(corpus, "no-such-host.invalid", 0, print)

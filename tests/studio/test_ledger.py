@@ -167,3 +167,20 @@ def test_a_kill_at_any_moment_leaves_spectra_that_match_their_rows(tmp_path: Pat
         assert np.unique(whole.source, return_counts=True)[1].tolist() == [3] * len(number)
         wanted = (3 * number[whole.source] + whole.start_s.astype(int)) % 1000 / 1000
         assert np.abs(whole.spectra - wanted[:, np.newaxis]).max() < 1e-3
+
+
+def test_a_corpus_that_lost_its_end_is_refused_and_left_as_it_is(folder: Path) -> None:
+    spectra = folder / "spectra.f16"
+    spectra.write_bytes(spectra.read_bytes()[:-ROW_BYTES])
+    with pytest.raises(StudioError, match=r"not a whole corpus \(the end of spectra.f16 is missing\)"):
+        Ledger(folder)
+    assert spectra.stat().st_size == 5 * ROW_BYTES
+
+
+def test_a_damaged_table_is_refused(folder: Path) -> None:
+    tables = folder / "clips.db"
+    Ledger(folder).close()
+    content = tables.read_bytes()
+    tables.write_bytes(content[: len(content) // 2])
+    with pytest.raises(StudioError, match=r"not a whole corpus|cannot hold a corpus"):
+        Ledger(folder)

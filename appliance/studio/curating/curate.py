@@ -112,9 +112,10 @@ def serve(corpus: Path, host: str, port: int, tell: Callable[[str], None]) -> No
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError, UnicodeError) as error:
+        # What the library adds in brackets only says once more where.
+        why = str(getattr(error, "strerror", None) or error).partition(" (while ")[0]
         raise StudioError(
-            f"The page cannot be served at {host}, port {port} ({getattr(error, 'strerror', None) or error}); "
-            "choose another --port, or --host."
+            f"The page cannot be served at {host}, port {port} ({why}); choose another --port, or --host."
         ) from error
     with listener:
         address, port = listener.getsockname()[:2]
