@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from appliance.errors import StudioError
 from appliance.studio.corpus import Corpus
 from appliance.studio.exporting import atlas
+from appliance.studio.judging import judge
 from appliance.studio.training.checkpoint import Checkpoint
 from appliance.studio.training.net import Decoder, Shape
 
@@ -26,12 +27,12 @@ def model() -> atlas.LendingDecoder:
         for weights in decoder.parameters():
             weights.mul_(0.1)
     places = torch.randn(40, 32)
-    return atlas.LendingDecoder(decoder, places, 0.3 + 0.4 * torch.rand(40, 1233), _SETTINGS)
+    return atlas.LendingDecoder(decoder, places, 0.2 + 0.4 * torch.rand(40, 1233), _SETTINGS)
 
 
 def test_a_place_decodes_to_its_own_sound(model: atlas.LendingDecoder) -> None:
     rng = torch.Generator().manual_seed(0)
-    sound = 0.3 + 0.4 * torch.rand(40, 1233, generator=rng)
+    sound = 0.2 + 0.4 * torch.rand(40, 1233, generator=rng)
     lending = atlas.LendingDecoder(model.decoder, model.places, sound, _SETTINGS)
     error_db = np.abs(lending.decode(model.places.numpy()) - sound.numpy()) * 96.0
     assert error_db.max() < atlas.DETAIL_STEP_DB / 2.0 + 0.05
@@ -57,6 +58,14 @@ def test_what_would_be_louder_than_all_places_is_turned_down_as_a_whole(model: a
     assert float(off.max() - off.min()) < 1e-5
     # What falls below the floor on the way is missing from the sum, a trifle.
     assert float(atlas.total_power(held)) == pytest.approx(model.loudest, abs=1e-3)
+
+
+def test_a_place_that_would_clip_is_turned_down(model: atlas.LendingDecoder) -> None:
+    sounds = 0.4 + 0.4 * torch.rand(40, 1233, generator=torch.Generator().manual_seed(0))
+    lending = atlas.LendingDecoder(model.decoder, model.places, sounds, _SETTINGS)
+    held = lending.decode(model.places.numpy())
+    assert not judge.unusable(held, sounds.numpy())["clipped"].any()
+    assert judge.unusable(sounds.numpy(), sounds.numpy())["clipped"].all()
 
 
 @given(st.integers(0, 39), st.integers(0, 39))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from appliance.errors import StudioError
 from appliance.spectrum.codec import FLOOR_DB, Floats
 from appliance.studio.corpus import SPLITS, Corpus
+from appliance.studio.judging.judge import CREST
 from appliance.studio.training.net import Decoder, Encoder
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
 DETAIL_STEP_DB = 0.5
 # Natural logarithm of power, of the whole range of values.
 NEPERS = -FLOOR_DB / 10.0 * math.log(10.0)
+# Half a decibel under what passes full scale.
+_UNCLIPPED = 1.0 + (20.0 * math.log10(CREST) + 0.5) / FLOOR_DB
 # A piece has five sounds; with a few more, one does not follow itself.
 FEWEST_PLACES = 16
 _DRIFT_DB = 2.0
@@ -75,8 +78,8 @@ class LendingDecoder(nn.Module):
     detail : (p, 1233)
         In steps of ``DETAIL_STEP_DB``, whole numbers within +-127.
     loudest : float
-        Power of the loudest place, as a value; what would be louder is turned down to it as a whole. Far from all
-        places two sounds at once may otherwise come out 20 dB too loud.
+        Power of the loudest place, or of the loudest that does not clip, as a value; what would be louder is turned
+        down to it as a whole. Far from all places two sounds at once may otherwise come out 20 dB too loud.
     """
 
     places: Tensor
@@ -89,7 +92,7 @@ class LendingDecoder(nn.Module):
         self.reach = settings.reach * nearest_median(places)
         with torch.no_grad():
             left_out_db = (spectra - decoder(places)) * -FLOOR_DB
-        self.loudest = float(total_power(spectra).max())
+        self.loudest = min(float(total_power(spectra).max()), _UNCLIPPED)
         self.register_buffer("places", places)
         self.register_buffer("detail", (left_out_db / DETAIL_STEP_DB).round().clamp(-127, 127))
 

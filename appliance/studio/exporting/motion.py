@@ -37,7 +37,10 @@ _TRIALS = 4096
 _STEP_SD = 0.5
 _RIDGE = 1e-3
 _CORRECTIONS, _CORRECTED = 12, 0.5
-_PROBES = 384
+_SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
+# An even rise would be 0.125 with each of eight parts.
+_PLAINLY = 0.02
+_PROBES = 1024
 _SURE = 0.7
 _HELICES = 96
 _TURN_S = (15.0, 45.0)
@@ -88,7 +91,7 @@ def directions(
 
     Regression of what changes on how far one goes gives the shortest ways that move one trait and not the others. It
     tells of small steps; whole ones are then set right by what they do, a part at a time, and of each the best is
-    kept: no trait is a plane, and some can hardly be raised.
+    kept: no trait is a plane, and some can hardly be raised. A step whose far end no longer rises is made shorter.
     """
     rng = np.random.default_rng(1)
     start = _around(latents, axes, scale, _TRIALS, rng)
@@ -107,7 +110,27 @@ def directions(
         off = np.where(better, np.abs(does - wanted).sum(axis=1), off)
         ways, moved = (np.where(better[:, np.newaxis], new, old) for new, old in ((tried, ways), (does, moved)))
         tried = ways + _CORRECTED * 0.9**turn * (np.linalg.pinv(moved, rcond=_RIDGE) - wanted) @ ways
-    return {name: way.astype(np.float32) for name, way in zip(_TRAITS, ways, strict=True)}
+    found = {name: way.astype(np.float32) for name, way in zip(_TRAITS, ways, strict=True)}
+    return {name: _shortened(probe, name, way, decode) for name, way in found.items()}
+
+
+def _shortened(start: Floats, name: str, way: Floats, decode: Decode) -> Floats:
+    """As much of a way as moves its trait in one direction from end to end; all of it where no part does."""
+    for share in _SHARES:
+        if _steady(_along(start, share * way, decode), name, _PLAINLY):
+            return np.asarray(share * way, dtype=np.float32)
+    return way
+
+
+def _along(start: Floats, way: Floats, decode: Decode) -> list[Floats]:
+    """What sounds at nine points from one step back to one step forth."""
+    return [decode((start + part * way).astype(np.float32)) for part in np.linspace(-1.0, 1.0, 9)]
+
+
+def _steady(along: list[Floats], name: str, least: float = 0.0) -> bool:
+    """Whether a trait, averaged over points, rises with each part of a way, by so much of the whole rise."""
+    rises = np.diff([_TRAITS[name](spectra).mean() for spectra in along])
+    return bool((rises > least * abs(rises.sum())).all())
 
 
 def _around(
@@ -169,11 +192,11 @@ def movements(
     spread = _spread(decode(latents))
     found = {}
     for name, way in ways.items():
-        along = [decode((start + part * way).astype(np.float32)) for part in np.linspace(-1.0, 1.0, 9)]
-        own = np.stack([_TRAITS[name](spectra) for spectra in along])  # (9, points)
-        moved = {each: float((of(along[-1]) - of(along[4])).mean() / spread[each]) for each, of in _TRAITS.items()}
-        steady = bool((np.diff(own.mean(axis=1)) > 0.0).all())
-        found[name] = Movement(moved, steady, float((own[-1] > own[0]).mean()))
+        along = _along(start, way, decode)
+        first, here, last = along[0], along[4], along[-1]
+        moved = {each: float((of(last) - of(here)).mean() / spread[each]) for each, of in _TRAITS.items()}
+        rising = float((_TRAITS[name](last) > _TRAITS[name](first)).mean())
+        found[name] = Movement(moved, _steady(along, name), rising)
     return found
 
 

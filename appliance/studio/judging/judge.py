@@ -9,7 +9,16 @@ import numpy.typing as npt
 from appliance.spectrum import traits
 from appliance.spectrum.codec import BINS, FLOOR_DB, Floats, power
 
-__all__ = ["REASONS", "Usual", "active_dimensions", "band_levels_db", "divergences", "share_unusable", "unusable"]
+__all__ = [
+    "CREST",
+    "REASONS",
+    "Usual",
+    "active_dimensions",
+    "band_levels_db",
+    "divergences",
+    "share_unusable",
+    "unusable",
+]
 
 REASONS = ("near silent", "clipped", "pitch", "tonality", "bands", "bins")
 _PERCENTILES = (0.1, 99.9)
@@ -18,7 +27,7 @@ _ACTIVE_VARIANCE = 0.01
 _SILENT_LU = 30.0
 # Two seconds of Gaussian noise at 48 kHz reach sqrt(2 ln N) times their RMS (M. R. Leadbetter, G. Lindgren, H. Rootzén,
 # "Extremes and Related Properties of Random Sequences and Processes", 1983, theorem 1.5.3).
-_CREST = float(np.sqrt(2.0 * np.log(96_000)))
+CREST = float(np.sqrt(2.0 * np.log(96_000)))
 _BAND_BINS = 60
 _BANDS = BINS // _BAND_BINS
 _LEAST_WIDTH_DB = 1.0
@@ -101,7 +110,7 @@ class Usual:
     def reasons(self, draws: Floats) -> dict[str, Bools]:
         """Why not: see `unusable`."""
         level = traits.level(draws)
-        loud = (draws >= 1.0).any(axis=1) | (np.sqrt(power(draws).sum(axis=1)) * _CREST > 1.0)
+        loud = (draws >= 1.0).any(axis=1) | (np.sqrt(power(draws).sum(axis=1)) * CREST > 1.0)
         clips = _levelled(draws, self.level_lufs)
         return {
             "near silent": np.asarray(level < self.level_lufs - _SILENT_LU),
