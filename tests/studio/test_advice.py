@@ -98,6 +98,14 @@ def _missed(learned_db: float) -> dict[str, Any]:
     return {**parts, "held_out": held, "tune": tune, "train": replace(parts["train"], alone_rms_db=learned_db)}
 
 
+def test_what_is_known_by_heart_is_not_to_be_trained_longer() -> None:
+    parts = _missed(0.4)
+    parts["train"] = replace(parts["train"], pca_rms_db=0.1)
+    sentences = advise(replace(good(), parts=parts))
+    assert any("by heart" in sentence for sentence in sentences), sentences
+    assert not any("train longer" in sentence for sentence in sentences), sentences
+
+
 def test_where_nothing_is_wrong_it_says_so() -> None:
     assert advise(good()) == [
         "Nothing stands in the way: write it with 'latent studio export mine.latent' and listen to it."

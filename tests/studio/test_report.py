@@ -178,6 +178,15 @@ def test_what_the_page_says(judged: Judgement) -> None:
     assert "none stated" in text
 
 
+def test_a_score_is_a_sentence_where_it_is_printed() -> None:
+    assert (
+        str(verdict.Score("Peaks, off by", 1.234, 4.0, "dB"))
+        == "Peaks, off by: 1.23 dB, should be at most 4.00 dB, passed"
+    )
+    assert str(verdict.Score("Active", 27, 28, "", at_least=True)) == "Active: 27, should be at least 28, missed"
+    assert str(verdict.Score("Of no use", 3.0, 2.0, "%")) == "Of no use: 3.0 %, should be at most 2.0 %, missed"
+
+
 def test_names_cannot_become_markup() -> None:
     name = '<b>"loud" & $1 $2</b>'
     sounds = (chords(1, 1)[0], chords(1, 2)[0])

@@ -65,26 +65,12 @@ def _verdict(found: tuple[Score, ...]) -> str:
 
 
 def _scores(judgement: Judgement) -> str:
-    rows = []
-    for score in scores(judgement):
-        way = "at least" if score.at_least else "at most"
-        rows.append(
-            (
-                html.escape(score.name),
-                _told(score, score.value),
-                f"{way} {_told(score, score.bar)}",
-                _GOOD if score.passed else _BAD,
-            )
-        )
+    rows = [
+        (html.escape(score.name), score.told(score.value), score.wanted, _GOOD if score.passed else _BAD)
+        for score in scores(judgement)
+    ]
     left_out = "".join(f'<p class="soft">{html.escape(sentence)}</p>' for sentence in judgement.missing)
     return table(("", "is", "should be", ""), rows) + left_out
-
-
-def _told(score: Score, value: float) -> str:
-    """A value as one says it: dimensions are whole, percentages have a sign."""
-    if score.at_least:
-        return f"{value:.0f}"
-    return f"{value:.1f} %" if score.unit == "%" else f"{value:.2f} {score.unit}".strip()
 
 
 def _section(one: Section) -> str:

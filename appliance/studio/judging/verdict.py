@@ -43,6 +43,20 @@ class Score:
     def passed(self) -> bool:
         return self.value >= self.bar if self.at_least else self.value <= self.bar
 
+    @property
+    def wanted(self) -> str:
+        """The bar in words."""
+        return f"{'at least' if self.at_least else 'at most'} {self.told(self.bar)}"
+
+    def told(self, value: float) -> str:
+        """A value as one says it: dimensions are whole, percentages have a sign."""
+        if self.at_least:
+            return f"{value:.0f}"
+        return f"{value:.1f} %" if self.unit == "%" else f"{value:.2f} {self.unit}".strip()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.told(self.value)}, should be {self.wanted}, {'passed' if self.passed else 'missed'}"
+
 
 def scores(judgement: Judgement) -> tuple[Score, ...]:
     """The numbers that decide, in the order of the report; those not measured are left out."""
