@@ -1,5 +1,6 @@
 """What training leaves behind is read back as it was, and nothing else is written over."""
 
+import resource
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -110,3 +111,18 @@ def test_where_nothing_can_be_written_a_sentence_says_so(checkpoint: Checkpoint,
     with pytest.raises(StudioError, match="cannot be written"):
         step.save(tmp_path / "file" / "model.pt", checkpoint)
     assert (tmp_path / "file").read_text() == "no folder"
+
+
+def test_a_full_disk_is_named_and_costs_nothing(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    step.save(path, checkpoint)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file that may not grow further fails in the middle, as on a disk that fills.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(StudioError, match=r"model\.pt cannot be written .*make room"):
+            step.save(path, checkpoint)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert [held.name for held in tmp_path.iterdir()] == ["model.pt"]

@@ -1,5 +1,6 @@
 """What training leaves behind: the best pair of networks so far, and where a broken run goes on."""
 
+import io
 import itertools
 import pickle
 from dataclasses import asdict, dataclass, field
@@ -170,6 +171,9 @@ def _free(path: Path) -> Path:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
+    # Where a disk is full, PyTorch hides its refusal behind an error of its own.
+    packed = io.BytesIO()
+    torch.save(content, packed)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file: torch.save(content, file))
+        write_whole(path, lambda file: file.write(packed.getbuffer()))
