@@ -107,6 +107,10 @@ def load(folder: Path) -> Corpus:
         finally:
             db.close()
         everything = mapped(folder / "spectra.f16", total)
+    except FileNotFoundError as error:
+        raise StudioError(
+            f"{folder} is not a whole corpus (spectra.f16 is missing); gather it again into a new folder."
+        ) from error
     except (OSError, ValueError, sqlite3.Error) as error:
         raise StudioError(f"{folder} is not a whole corpus ({error}); gather it again into a new folder.") from error
     if not clips:
