@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -54,9 +55,10 @@ def gather(folder: Path, work: Path, clips: int, licence: str, dask: str, jobs: 
         from appliance.studio.gathering import harvest as step
 
     settings = step.HarvestSettings(clips_per_file=clips, licence=licence)
-    with _cluster(dask), _bar("gathering") as tell:
+    with _breakable(), _cluster(dask), _bar("gathering") as tell:
         done = step.harvest(folder, work / "corpus", settings, jobs, tell)
     click.echo(str(done))
+    click.echo("Next: hear it with 'latent studio curate', or go straight on to 'latent studio train'.")
 
 
 @studio.command()
@@ -99,8 +101,13 @@ def train(work: Path, epochs: int | None, seed: int, threads: int, weights: tupl
     sounds = load(work / "corpus")
     settings = TrainSettings(seed=seed, weights=replace(Weights(), **_numbers(weights, asdict(Weights()))))
     settings = settings if epochs is None else replace(settings, epochs=epochs)
-    best = step.train(sounds, work / "model.pt", settings, _curve())
-    click.echo(step.verdict(sounds, best))
+    rounds: list[Progress] = []
+    with _breakable():
+        best = step.train(sounds, work / "model.pt", settings, _curve(rounds))
+        click.echo(step.verdict(sounds, best))
+    if rounds and rounds[-1].step < rounds[-1].steps:
+        click.echo("It ended early: the tuning clips had nothing more to gain.")
+    click.echo("Next: 'latent studio report' says how good it is, 'latent studio export mine.latent' writes it.")
 
 
 @studio.command()
@@ -183,9 +190,21 @@ def make(recipe: Path, work: Path | None, out: Path | None, jobs: int | None) ->
 
     wanted = read(recipe)
     folder = work or Path("studio-work") / wanted.name
-    with _bar("playing") as composing:
-        made = step.make(wanted, str(recipe), folder, out, jobs, step.Steps(composing, _curve()))
+    with _breakable(), _bar("playing") as composing:
+        made = step.make(wanted, str(recipe), folder, out, jobs, step.Steps(composing, _curve([])))
     click.echo(made.card)
+
+
+@contextlib.contextmanager
+def _breakable() -> Iterator[None]:
+    """Let Ctrl-C end a step in a sentence, and its workers with it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise StudioError("Stopped; the same command goes on from there.") from error
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -216,13 +235,12 @@ def _numbers(given: tuple[str, ...], known: dict[str, float]) -> dict[str, float
     return found
 
 
-def _curve() -> Callable[["Progress"], None]:
-    """Give a function that is told of each round, and prints it with the curve of the last rounds."""
-    told: list[float] = []
+def _curve(rounds: list["Progress"]) -> Callable[["Progress"], None]:
+    """Give a function that is told of each round, keeps it, and prints it with the curve of the last rounds."""
 
     def tell(progress: "Progress") -> None:
-        told.append(progress.tune_rms_db)
-        click.echo(f"{progress}  {_sparks(told[-32:])}")
+        rounds.append(progress)
+        click.echo(f"{progress}  {_sparks([each.tune_rms_db for each in rounds[-32:]])}")
 
     return tell
 
@@ -255,6 +273,8 @@ def _cluster(address: str) -> Iterator[None]:
 def _latent_wanted(out: Path) -> None:
     if out.suffix != ".latent":
         raise UsageError(f"{out} must end in .latent, as in {out.stem or 'mine'}.latent.")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"There is no folder {out.parent}; make it, or name another.")
 
 
 @contextlib.contextmanager

@@ -16,4 +16,6 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StudioError(f"{shown(path)} cannot be written ({error.strerror}); make room and run it again.") from error
+        raise StudioError(
+            f"{shown(path)} cannot be written ({error.strerror}); make room or choose another folder with --work."
+        ) from error

@@ -3,6 +3,7 @@
 import functools
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,6 +24,7 @@ from appliance.studio.exporting import atlas, export, measure, motion
 from appliance.studio.exporting.atlas import AtlasSettings
 from appliance.studio.ledger import Ledger
 from appliance.studio.training import checkpoint as kept
+from appliance.studio.training import train as training
 from appliance.studio.training.checkpoint import Checkpoint, TrainSettings
 from appliance.studio.training.loss import decode_mean, rms_db
 
@@ -97,6 +99,28 @@ def test_the_card_and_the_manifest_tell_what_was_measured(work: Path, tmp_path: 
     assert ", ".join(manifest.pca_names[:8]) in card
     assert set(manifest.directions) == {"pitch", "level", "tonality"}
     assert manifest.statistics.wiggle_speed > 0.0
+
+
+def test_a_hand_stops_training_in_a_sentence(
+    work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "loss", lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(SystemExit) as caught:
+        main(["studio", "train", "--work", str(work)])
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "latent: Stopped; the same command goes on from there.\n"
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_an_export_into_no_folder_is_refused_before_anything_is_measured(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["studio", "export", str(tmp_path / "absent" / "m.latent"), "--work", str(work)])
+    assert caught.value.code == 2
+    assert "absent; make it, or name another." in capsys.readouterr().err
+    assert not (tmp_path / "absent").exists()
 
 
 def test_a_checkpoint_of_other_clips_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

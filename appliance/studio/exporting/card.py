@@ -33,9 +33,9 @@ $table
 *Held out*: sources that were never trained or tuned on. *Recordings*: $recordings.
 *Between*: half way between two places, against both sounds at once (powers added). *Wiggled*: on the wiggler's
 circles around places. *Prior*: 1,000 draws as the score makes them, from a normal distribution around the
-middle of the atlas and $spread times as wide. *Peaks over median*: how
-far the 12 highest spectral peaks stand over what surrounds them; a drone without peaks is noise. PCA has 32
-components and was fitted on the same training set.
+middle of the atlas and $spread times as wide. *Peaks over median*: how far the 12 highest spectral peaks stand over
+what surrounds them; a drone without peaks is noise, and a loss below zero is a gain. PCA has 32 components and was
+fitted on the same training set.
 
 $bars
 

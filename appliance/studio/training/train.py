@@ -120,7 +120,7 @@ def train(corpus: Corpus, out: Path, settings: TrainSettings, tell: Callable[[Pr
     if len(corpus.rows("train")) < _FEWEST or not len(corpus.rows("tune")):
         raise StudioError(
             f"The corpus has {len(corpus.rows('train'))} clips to train on and {len(corpus.rows('tune'))} to tune on; "
-            f"gather at least {_FEWEST} from three sources or more."
+            f"gather at least {_FEWEST} to train on, from three sources or more."
         )
     done = out.with_name("trained.json")
     wanted = json.dumps({"corpus": corpus.digest, "settings": asdict(settings)}).encode()
