@@ -44,14 +44,30 @@ def test_far_from_all_places_only_the_network_is_left(
     monkeypatch.setattr(model, "loudest", 2.0)
     far = torch.full((1, 32), 30.0)
     with torch.no_grad():
-        alone = model.decoder(far).clamp(0.0, 1.0).numpy()
+        alone = model.decoder(far).minimum(model.highest).clamp(0.0, 1.0).numpy()
     assert np.allclose(model.decode(far.numpy()), alone, atol=1e-6)
+
+
+def test_the_network_whistles_no_higher_than_places_do() -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(Shape(32, 16, 1, 32), torch.full((1233,), 0.4))
+    spectra = 0.4 * torch.rand(40, 1233)
+    spectra[:, 1190:] = 0.0
+    spectra[7, 1220] = 0.5
+    model = atlas.LendingDecoder(decoder, torch.randn(40, 32), spectra, _SETTINGS)
+    far = torch.full((1, 32), 30.0)
+    assert float(decoder(far)[0, 1201:1219].detach().max()) > 1.0
+    heard = model.decode(far.numpy())[0]
+    assert heard[1201:1219].max() == 0.0
+    assert heard[1190:1200].max() > 0.1
+    # A place that has something there keeps it.
+    assert model.decode(model.places.numpy())[7, 1220] == pytest.approx(0.5, abs=0.003)
 
 
 def test_what_would_be_louder_than_all_places_is_turned_down_as_a_whole(model: atlas.LendingDecoder) -> None:
     far = torch.full((1, 32), 30.0)
     with torch.no_grad():
-        alone = model.decoder(far).clamp(0.0, 1.0)
+        alone = model.decoder(far).minimum(model.highest).clamp(0.0, 1.0)
     assert float(atlas.total_power(alone)) > model.loudest + 0.05
     held = torch.from_numpy(model.decode(far.numpy()))
     off = (alone - held)[held > 0.0]

@@ -140,7 +140,7 @@ def decoder_onnx(model: LendingDecoder, seen: dict[str, Calibration] | None) -> 
     straight = graph.add("MatMul", "z", graph.constant(_numpy(network.straight.weight).T))
     total = graph.add("Add", graph.add("Add", smooth, straight), _lent(graph, model))
     low, high = graph.constant(0.0), graph.constant(1.0)
-    out = graph.add("Clip", total, low, high)
+    out = graph.add("Clip", graph.add("Min", total, graph.constant(_numpy(model.highest))), low, high)
     out = graph.add("Clip", graph.add("Sub", out, _excess(graph, out, model.loudest)), low, high)
     return graph.finish(("z", LATENT), ("spectrum", BINS), out)
 
