@@ -115,8 +115,8 @@ def seam_steps(audio: Floats, hop_frames: int, rng: np.random.Generator) -> Seam
     A *step* is the difference of neighbouring samples, a *bend* the difference of neighbouring steps, which weighs
     high frequencies (+12 dB per octave) and so uncovers a corner without a jump. Each counts in multiples of their
     root mean square within 0.1 hop around, so that a joint in a quiet passage weighs as much as one in a loud
-    passage, and within 2 samples of each place the largest counts. The figure for random places is the 99th percentile over 200 draws: sound without seams stays
-    below it 99 times in 100. Raises ValueError where there is no seam.
+    passage, and within 2 samples of each place the largest counts. The figure for random places is the 99th percentile
+    over 200 draws: sound without seams stays below it 99 times in 100. Raises ValueError where there is no seam.
     """
     seams = np.arange(hop_frames, len(audio) - 2 * _SEAM_REACH, hop_frames)
     if len(seams) == 0:

@@ -25,6 +25,8 @@ __all__ = ["Calibration", "calibrate", "decoder_onnx", "encoder_onnx"]
 _OPSET = 17
 _WEIGHT_STEPS = 63
 _ACTIVATION_STEPS = 255
+# So many float32 values the widest processors work on at once.
+_VECTOR = 16
 # Nearly all of the decoder's weights are in these two, and what they read is never negative.
 _INT8_LAYERS = ("widen", "leave")
 
@@ -149,8 +151,14 @@ def _excess(graph: _Graph, spectra: str, loudest: float) -> str:
     """By how much the power of spectra exceeds the loudest place, as a value, (n, 1)."""
     nepers = graph.constant(NEPERS)
     power = graph.add("Exp", graph.add("Mul", graph.add("Sub", spectra, graph.constant(1.0)), nepers))
-    total = graph.add("Log", graph.add("ReduceSum", power, graph.constant([1], np.int64), keepdims=1))
-    return graph.add("Relu", graph.add("Sub", graph.add("Div", total, nepers), graph.constant(loudest - 1.0)))
+    # ReduceSum adds in an order that depends on where in memory a row begins, and single values are rounded otherwise
+    # than those in a whole vector: a product with ones, as many as a vector holds, gives every row the same bits.
+    one = numpy_helper.from_array(np.ones(1, dtype=np.float32))
+    ones = graph.add("ConstantOfShape", graph.constant([BINS, _VECTOR], np.int64), value=one)
+    total = graph.add("Log", graph.add("MatMul", power, ones))
+    excess = graph.add("Relu", graph.add("Sub", graph.add("Div", total, nepers), graph.constant(loudest - 1.0)))
+    first, second = (graph.constant([place], np.int64) for place in (0, 1))
+    return graph.add("Slice", excess, first, second, second)
 
 
 def encoder_onnx(encoder: Encoder) -> bytes:
