@@ -67,7 +67,8 @@ class Natural:
 
 
 def natural(audio: Audio) -> Natural:
-    """Measure undisturbed music."""
+    """Measure undisturbed music, but for its first second: what is faded in stands out of what was before."""
+    audio = audio[RATE:]
     windows = loudness_lufs(audio)
     return Natural(
         level=float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))),

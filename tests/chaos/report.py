@@ -19,7 +19,7 @@ from chaos.scenarios import SCENARIOS, Scenario
 __all__ = ["CALM_S", "evenings", "main", "rows", "table"]
 
 # The music's own steps and clicks are taken from so much of it.
-CALM_S = 180.0
+CALM_S = 600.0
 
 
 def main(description: str) -> int:

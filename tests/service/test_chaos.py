@@ -90,7 +90,7 @@ def test_a_small_click_in_one_channel_is_found(music: Audio, calm: Natural) -> N
 
 
 def test_a_step_is_measured(music: Audio, calm: Natural) -> None:
-    music[5 * RATE :] += 0.2
+    music[5 * RATE :] += 0.4
     assert largest_step(music) > 2.0 * calm.step
     assert "a step" in faults(music, calm)
 
