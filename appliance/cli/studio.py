@@ -138,6 +138,8 @@ def report(work: Path, as_json: bool) -> None:
         return
     for score in verdict.scores(found):
         click.echo(str(score))
+    for sentence in found.missing:
+        click.echo(sentence)
     click.echo(f"{page}: open it in a browser to see and hear why, and what to do next.")
 
 

@@ -1,21 +1,16 @@
 """Each rule speaks when it should, and is silent when nothing is wrong."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from judged import good
 
 from appliance.studio.judging import verdict
 from appliance.studio.judging.advice import advise
 from appliance.studio.judging.judgement import Judgement, Lines, SourceError, Training
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from judged import good
 
 
 def _material(**changed: Any) -> Judgement:

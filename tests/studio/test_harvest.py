@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import mixed_folder
 import numpy as np
 import pytest
+from mixed_folder import chord, noise, write
 
 from appliance.errors import StudioError
 from appliance.spectrum import traits
@@ -22,11 +24,6 @@ from appliance.studio.gathering.crew import work
 from appliance.studio.gathering.harvest import Harvest, HarvestSettings, harvest
 from appliance.studio.gathering.listen import Order
 from appliance.studio.ledger import Ledger
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import mixed_folder
-from mixed_folder import chord, noise, write
 
 RATE = 22_050
 

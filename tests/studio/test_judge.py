@@ -1,17 +1,11 @@
 """The yardsticks of the report."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from judged import chords
 
 from appliance.spectrum.codec import BINS, Floats
 from appliance.studio.judging import geometry, judge
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from judged import chords
 
 _TRAINING = chords(1500, 0)
 

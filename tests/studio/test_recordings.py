@@ -3,20 +3,16 @@
 import os
 import pickle
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from mixed_folder import chord, write
 
 from appliance.errors import StudioError
 from appliance.studio.gathering import recordings
 from appliance.studio.gathering.recordings import Recording, UnreadableError, find, require_ffmpeg
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from mixed_folder import chord, write
 
 RATE = 44_100
 SOUND = np.stack([chord(3.0, RATE, (220.0,), 3), chord(3.0, RATE, (330.0,), 3)], axis=1)

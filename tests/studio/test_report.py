@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-import sys
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from click.testing import CliRunner
+from judged import chords, good
 
+from appliance.cli.studio import studio
 from appliance.errors import StudioError
 from appliance.spectrum import codec
 from appliance.studio import corpus
@@ -20,13 +23,10 @@ from appliance.studio.judging import assess, report, report_sounds, verdict
 from appliance.studio.judging.assess import AssessSettings
 from appliance.studio.judging.judgement import Example, Judgement
 from appliance.studio.ledger import Clip, Entry, Ledger
+from appliance.studio.training import checkpoint as kept
 from appliance.studio.training import train
 from appliance.studio.training.checkpoint import Checkpoint, TrainSettings
 from appliance.studio.training.net import Shape
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from judged import chords, good
 
 # More threads than idle cores make a small network a hundred times slower.
 torch.set_num_threads(1)
@@ -185,6 +185,23 @@ def test_a_score_is_a_sentence_where_it_is_printed() -> None:
     )
     assert str(verdict.Score("Active", 27, 28, "", at_least=True)) == "Active: 27, should be at least 28, missed"
     assert str(verdict.Score("Of no use", 3.0, 2.0, "%")) == "Of no use: 3.0 %, should be at most 2.0 %, missed"
+
+
+def test_the_command_prints_scores_and_what_cannot_be_told(
+    gathered: corpus.Corpus,
+    model: tuple[Checkpoint, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(gathered.folder, tmp_path / "corpus")
+    kept.save(tmp_path / "model.pt", model[0])
+    monkeypatch.setattr(assess, "assess", lambda *_: replace(good(), missing=("Nothing is held out.",)))
+    said = CliRunner().invoke(studio, ["report", "--work", str(tmp_path)], catch_exceptions=False)
+    lines = said.output.splitlines()
+    assert lines[:-2] == [str(score) for score in verdict.scores(good())]
+    assert lines[-2] == "Nothing is held out."
+    assert lines[-1].startswith(f"{tmp_path / 'report.html'}: ")
+    assert (tmp_path / "report.html").is_file()
 
 
 def test_names_cannot_become_markup() -> None:

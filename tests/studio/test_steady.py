@@ -1,18 +1,13 @@
 """What is steady, and what is not, on sounds whose restlessness is known."""
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
+from mixed_folder import Sound, chord, levelled, noise, struck, time_of
 
 from appliance.spectrum.codec import Floats
 from appliance.studio.gathering.steady import REASONS, Limits, Stretch, choose, common_reason, rate_window
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from mixed_folder import Sound, chord, levelled, noise, struck, time_of
 
 RATE = 44_100
 SECONDS = 4.0
