@@ -80,6 +80,7 @@ class PartialFinder:
         self._to = self._in_line(last + origin)
         self._span = np.maximum(self._to - self._from, 1).astype(np.float32)
         self._reach = self._in_line(np.tile(reach, (rows, 1)))
+        self._widest = int(reach.max())
         self._steadiest = self._in_line(np.tile(steadiest.astype(np.float32), (rows, 1)))
         self._column = np.tile(np.arange(self._stride, dtype=np.float64), rows)
 
@@ -123,8 +124,15 @@ class PartialFinder:
 
     def _overshadowed(self, at: npt.NDArray[np.intp], level: Floats) -> npt.NDArray[np.bool_]:
         """Whether a louder tone is within reach, shape (n,)."""
-        near = np.abs(at[:, np.newaxis] - at) <= self._reach[at]
-        return np.asarray((near & (level[:, np.newaxis] < level)).any(axis=1))
+        reach, found = self._reach[at], np.zeros(len(at), dtype=np.bool_)
+        # Each with its neighbour, with the one after that, and so on until all are too far apart.
+        for apart in range(1, len(at)):
+            gap, before, after = at[apart:] - at[:-apart], level[:-apart], level[apart:]
+            if gap.min() > self._widest:
+                break
+            found[:-apart] |= (gap <= reach[apart:]) & (before < after)
+            found[apart:] |= (gap <= reach[:-apart]) & (after < before)
+        return found
 
     def _lobes(self, at: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """First place and one past the last of each peak's lobe; neighbours meet half way."""
