@@ -2,10 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
-from soak.ears import Heard
+from soak.ears import Ears, Heard
 from soak.house import House, Kept
 from soak.night import INJECTIONS, measure
+
+from appliance.spectrum.codec import Floats
 
 FOUND = {
     "click": "clicks were heard",
@@ -47,12 +50,37 @@ def test_what_is_wrong_is_found(inject: str) -> None:
         ({"hourly_lufs": (-20.0, -21.5)}, "Hour 1 has -21.5 LUFS."),
         ({"peak": 0.95}, "The ceiling was passed: 0.950."),
         ({"peak": float("nan")}, "The ceiling was passed: nan."),
-        ({"least_difference_db": 0.2}, "Two hours are alike: 0.2 dB."),
+        ({"least_difference_db": 0.2, "own_difference_db": 0.25}, "Two hours are alike: 0.2 dB."),
     ],
 )
 def test_figures_that_are_wrong_are_told(report, change: dict[str, object], sentence: str) -> None:
     heard: Heard = dataclasses.replace(report.heard, **change)
     assert heard.wrong() == [sentence]
+
+
+def test_an_hour_that_comes_again_is_told_from_another() -> None:
+    rate, clips, bands = 8_000, 24, np.geomspace(100.0, 3_000.0, 13)
+
+    def hour(seed: int) -> Floats:
+        """Noise whose bands are louder and softer from clip to clip, and by other amounts in another hour."""
+        rng = np.random.default_rng(seed)
+        hz = np.fft.rfftfreq(2 * rate, 1.0 / rate)
+        own_db = rng.normal(0.0, 6.0, len(bands) + 1)
+        each = []
+        for _ in range(clips):
+            levels_db = own_db + rng.normal(0.0, 3.0, len(bands) + 1)
+            lines = np.exp(2j * np.pi * rng.random(len(hz))) * 10.0 ** (levels_db[np.digitize(hz, bands)] / 20.0)
+            each.append(np.repeat(np.fft.irfft(lines)[:, np.newaxis], 2, axis=1))
+        return np.concatenate(each).astype(np.float32)
+
+    def alike(*hours: Floats) -> bool:
+        ears = Ears(rate, clips * 2.0)
+        for sound in np.concatenate(hours).reshape(-1, 2 * rate, 2):
+            ears.listen(sound)
+        return any("alike" in sentence for sentence in ears.heard().wrong())
+
+    assert alike(hour(1), hour(1))
+    assert not alike(hour(1), hour(2))
 
 
 def test_what_grows_is_told() -> None:

@@ -28,8 +28,6 @@ _HOLE = 1e-3
 # After the card is opened the sound fades in.
 _FADED_IN_S = 0.6
 _SAME_PLACE = 0.05
-# The spectra of two hours differ by more than this, as an RMS in dB of what can be heard.
-_LEAST_DIFFERENCE_DB = 1.0
 _HEARD_DB = -75.0
 
 
@@ -56,7 +54,9 @@ class Heard:
     longest_hole_s : float
     pieces, repeats : int
     least_difference_db : float or None
-        Of the mean spectra of two hours; None for less than two.
+        Of the mean spectra of two hours, RMS over what can be heard; None for less than two.
+    own_difference_db : float
+        The most that the even clips of an hour differ from its odd ones: what chance makes of the same music.
     """
 
     minutes: float
@@ -71,6 +71,7 @@ class Heard:
     pieces: int
     repeats: int
     least_difference_db: float | None
+    own_difference_db: float
 
     def wrong(self) -> list[str]:
         """Say what is wrong, a sentence each."""
@@ -87,7 +88,7 @@ class Heard:
         for hour, lufs in enumerate(self.hourly_lufs):
             said[f"Hour {hour} has {lufs:.1f} LUFS."] = not abs(lufs - _TARGET_LUFS) <= _TOLERATED_LU
         if self.least_difference_db is not None:
-            alike = self.least_difference_db < _LEAST_DIFFERENCE_DB
+            alike = self.least_difference_db < self.own_difference_db
             said[f"Two hours are alike: {self.least_difference_db:.1f} dB."] = alike
         return [sentence for sentence, so in said.items() if so]
 
@@ -98,7 +99,11 @@ class _Period:
 
     clips: int = 0
     power: float = 0.0
-    spectrum: Floats = field(default_factory=lambda: np.zeros(BINS, dtype=np.float64))
+    # Of its even clips and of its odd ones.
+    spectra: Floats = field(default_factory=lambda: np.zeros((2, BINS), dtype=np.float64))
+
+    def own_difference_db(self) -> float:
+        return _rms(self.spectra[0] / (self.clips - self.clips // 2) - self.spectra[1] / (self.clips // 2))
 
 
 class Ears:
@@ -187,9 +192,9 @@ class Ears:
         if since_gap < _FADED_IN_S * self._rate or len(clip) < CLIP_S * self._rate:
             return
         now = self._periods[period]
+        now.spectra[now.clips % 2] += np.maximum(decibels(analyse(clip, self._rate)), _HEARD_DB)
         now.clips += 1
         now.power += 10.0 ** (loop_lufs(clip, self._rate) / 10.0)
-        now.spectrum += np.maximum(decibels(analyse(clip, self._rate)), _HEARD_DB)
 
     def _find_holes(self, sound: Floats) -> None:
         step = round(_HOLE_S * self._rate)
@@ -235,7 +240,8 @@ class Ears:
 
     def heard(self) -> Heard:
         """Tell what was heard."""
-        spectra = [each.spectrum / each.clips for each in self._periods if each.clips > 20]
+        full = [each for each in self._periods if each.clips > 20]
+        spectra = [each.spectra.sum(axis=0) / each.clips for each in full]
         differences = [_rms(one - other) for index, one in enumerate(spectra) for other in spectra[:index]]
         return Heard(
             minutes=self._frames / self._rate / 60.0,
@@ -250,6 +256,7 @@ class Ears:
             pieces=len(self._places),
             repeats=self._repeats,
             least_difference_db=min(differences, default=None),
+            own_difference_db=max((each.own_difference_db() for each in full), default=0.0),
         )
 
 
