@@ -19,14 +19,17 @@ from appliance.studio.judging.judge import CREST
 from appliance.studio.training.net import Decoder, Encoder
 
 __all__ = [
+    "BELOW_TOP",
     "DETAIL_STEP_DB",
     "FEWEST_PLACES",
     "NEPERS",
+    "TOP",
     "AtlasSettings",
     "LendingDecoder",
     "candidates",
     "choose",
     "nearest_median",
+    "topped",
     "total_power",
 ]
 
@@ -34,8 +37,8 @@ __all__ = [
 DETAIL_STEP_DB = 0.5
 # Natural logarithm of power, of the whole range of values.
 NEPERS = -FLOOR_DB / 10.0 * math.log(10.0)
-# Bins whose levels in draws from the prior `loss` compares with those of clips.
-_COMPARED = 1200
+# Bins from 18.3 kHz up, of which `loss` compares no draws with clips, and those of the half octave below.
+TOP, BELOW_TOP = slice(1200, None), slice(1150, 1200)
 # Half a decibel under what passes full scale.
 _UNCLIPPED = 1.0 + (20.0 * math.log10(CREST) + 0.5) / FLOOR_DB
 # A piece has five sounds; with a few more, one does not follow itself.
@@ -79,9 +82,6 @@ class LendingDecoder(nn.Module):
     places : (p, 32)
     detail : (p, 1233)
         In steps of ``DETAIL_STEP_DB``, whole numbers within +-127.
-    highest : (1, 1233)
-        Above 18 kHz, the most that a place reaches; no sound goes beyond. Nearly all clips are silent there and
-        training compares no draws, so one draw in twenty whistled.
     loudest : float
         Power of the loudest place, or of the loudest that does not clip, as a value; what would be louder is turned
         down to it as a whole. Far from all places two sounds at once may otherwise come out 20 dB too loud.
@@ -89,16 +89,12 @@ class LendingDecoder(nn.Module):
 
     places: Tensor
     detail: Tensor
-    highest: Tensor
 
     def __init__(self, decoder: Decoder, places: Tensor, spectra: Tensor, settings: AtlasSettings) -> None:
         super().__init__()
         self.decoder = decoder
         self.settings = settings
         self.reach = settings.reach * nearest_median(places)
-        highest = spectra.max(dim=0, keepdim=True).values
-        highest[:, :_COMPARED] = torch.inf
-        self.register_buffer("highest", highest)
         with torch.no_grad():
             left_out_db = (spectra - decoder(places)) * -FLOOR_DB
         self.loudest = min(float(total_power(spectra).max()), _UNCLIPPED)
@@ -118,7 +114,7 @@ class LendingDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         weight, index = self.weights(z)
         lent = (weight[:, None, :] @ self.detail[index])[:, 0]
-        out = (self.decoder(z) + lent * (DETAIL_STEP_DB / -FLOOR_DB)).minimum(self.highest).clamp(0.0, 1.0)
+        out = topped(self.decoder(z) + lent * (DETAIL_STEP_DB / -FLOOR_DB)).clamp(0.0, 1.0)
         excess = (total_power(out) - self.loudest).relu()
         held: Tensor = (out - excess).clamp(0.0, 1.0)
         return held
@@ -129,6 +125,15 @@ class LendingDecoder(nn.Module):
             rows = torch.from_numpy(np.asarray(z, dtype=np.float32))
             parts = [self(rows[start : start + 256]) for start in range(0, len(rows), 256)]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
+
+
+def topped(spectra: Tensor) -> Tensor:
+    """Hold what is above 18 kHz down to the highest of the half octave below it, (n, 1233) to the same.
+
+    Nearly all clips are silent up there and training compares no draws, so one draw in eight whistled, 3 to 30 dB above
+    what it had below; of the sounds that were recorded or synthesised one in a thousand does.
+    """
+    return torch.cat([spectra[:, : TOP.start], spectra[:, TOP].minimum(spectra[:, BELOW_TOP].amax(1, True))], dim=1)
 
 
 def total_power(spectra: Tensor) -> Tensor:

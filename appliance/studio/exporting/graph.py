@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from appliance.spectrum.codec import BINS, FLOOR_DB, Floats
-from appliance.studio.exporting.atlas import DETAIL_STEP_DB, NEPERS, LendingDecoder
+from appliance.studio.exporting.atlas import BELOW_TOP, DETAIL_STEP_DB, NEPERS, TOP, LendingDecoder
 from appliance.studio.training.net import GAIN, LATENT, Block, Encoder
 
 __all__ = ["Calibration", "calibrate", "decoder_onnx", "encoder_onnx"]
@@ -59,6 +59,10 @@ class _Graph:
         names = [f"{kind}{len(self.nodes)}_{index}" for index in range(outputs)]
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names
+
+    def columns(self, x: str, first: int, end: int) -> str:
+        """Those columns of a matrix from ``first`` to before ``end``."""
+        return self.add("Slice", x, *(self.constant([value], np.int64) for value in (first, end, 1)))
 
     def linear(self, x: str, weight: Floats, bias: Floats) -> str:
         return self.add("Gemm", x, self.constant(weight.T), self.constant(bias))
@@ -142,9 +146,16 @@ def decoder_onnx(model: LendingDecoder, seen: dict[str, Calibration] | None) -> 
     straight = graph.add("MatMul", "z", graph.constant(_numpy(network.straight.weight).T))
     total = graph.add("Add", graph.add("Add", smooth, straight), _lent(graph, model))
     low, high = graph.constant(0.0), graph.constant(1.0)
-    out = graph.add("Clip", graph.add("Min", total, graph.constant(_numpy(model.highest))), low, high)
+    out = graph.add("Clip", _topped(graph, total), low, high)
     out = graph.add("Clip", graph.add("Sub", out, _excess(graph, out, model.loudest)), low, high)
     return graph.finish(("z", LATENT), ("spectrum", BINS), out)
+
+
+def _topped(graph: _Graph, spectra: str) -> str:
+    """What `topped` makes of spectra, (n, 1233)."""
+    rest, top = graph.columns(spectra, 0, TOP.start), graph.columns(spectra, TOP.start, BINS)
+    lid = graph.add("ReduceMax", graph.columns(spectra, BELOW_TOP.start, BELOW_TOP.stop), axes=[1], keepdims=1)
+    return graph.add("Concat", rest, graph.add("Min", top, lid), axis=1)
 
 
 def _excess(graph: _Graph, spectra: str, loudest: float) -> str:
@@ -157,8 +168,7 @@ def _excess(graph: _Graph, spectra: str, loudest: float) -> str:
     ones = graph.add("ConstantOfShape", graph.constant([BINS, _VECTOR], np.int64), value=one)
     total = graph.add("Log", graph.add("MatMul", power, ones))
     excess = graph.add("Relu", graph.add("Sub", graph.add("Div", total, nepers), graph.constant(loudest - 1.0)))
-    first, second = (graph.constant([place], np.int64) for place in (0, 1))
-    return graph.add("Slice", excess, first, second, second)
+    return graph.columns(excess, 0, 1)
 
 
 def encoder_onnx(encoder: Encoder) -> bytes:
@@ -200,12 +210,12 @@ def _lent(graph: _Graph, model: LendingDecoder) -> str:
     left, index = graph.add_many(2, "TopK", cross, count, axis=1, largest=0, sorted=1)
     own = graph.add("ReduceSumSquare", "z", axes=[1], keepdims=1)
     near = graph.add("Max", graph.add("Add", left, own), graph.constant(0.0))
-    first, last, rows, end = (graph.constant([value], np.int64) for value in (0, -1, 1, 2**31))
-    nearest_squared = graph.add("Slice", near, first, rows, rows)
+    rows = graph.constant([1], np.int64)
+    nearest_squared = graph.columns(near, 0, 1)
     softened = graph.add("Add", near, graph.constant(1e-2))
     nearest = graph.add("Add", nearest_squared, graph.constant(1e-2))
     weight = graph.add("Pow", graph.add("Div", nearest, softened), graph.constant(settings.sharpness))
-    weight = graph.add("Sub", weight, graph.add("Slice", weight, last, end, rows))
+    weight = graph.add("Sub", weight, graph.columns(weight, settings.neighbours - 1, settings.neighbours))
     total = graph.add("Add", graph.add("ReduceSum", weight, rows, keepdims=1), graph.constant(1e-6))
     fade = graph.add("Exp", graph.add("Mul", nearest_squared, graph.constant(-1.0 / model.reach**2)))
     fade = graph.add("Mul", fade, graph.constant(DETAIL_STEP_DB / -FLOOR_DB))
