@@ -1,10 +1,15 @@
-"""Corpora to curate, and the page served in a thread, as a browser finds it."""
+"""Corpora to curate, the page served in a thread, and a client that asks as a browser does."""
 
 import contextlib
+import http.client
+import io
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import soundfile
@@ -85,3 +90,47 @@ def served(corpus: Path) -> Iterator[tuple[str, Starlette]]:
             server.should_exit = True
             thread.join(PATIENCE_S)
         assert not thread.is_alive()
+
+
+class Client:
+    """Asks as a browser does."""
+
+    def __init__(self, url: str) -> None:
+        self.port = urlsplit(url).port
+
+    def __call__(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> dict[str, Any]:
+        status, _, body = self("GET", path)
+        assert status == 200, body
+        told: dict[str, Any] = json.loads(body)
+        return told
+
+    def post(self, path: str, **body: object) -> dict[str, Any]:
+        status, _, answer = self("POST", path, json.dumps(body).encode(), content_type="application/json")
+        assert status == 200, answer
+        told: dict[str, Any] = json.loads(answer)
+        return told
+
+    def refused(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
+        if method == "POST" and "content_type" not in headers:
+            headers["content_type"] = "application/json"
+        status, _, answer = self(method, path, body, **headers)
+        return status, json.loads(answer)["error"]
+
+    def sound(self, row: int, kind: str) -> tuple[np.ndarray, int]:
+        status, headers, body = self("GET", f"/api/clips/{row}/{kind}.wav")
+        assert status == 200, body
+        assert headers["content-type"] == "audio/wav"
+        assert soundfile.info(io.BytesIO(body)).subtype == "PCM_16"
+        return soundfile.read(io.BytesIO(body), dtype="float32", always_2d=True)

@@ -1,8 +1,5 @@
 """The page's server, over a real socket: decisions, undo, sounds, and what it refuses."""
 
-import http.client
-import io
-import json
 import os
 import signal
 import socket
@@ -11,13 +8,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import soundfile
-from curating import PATIENCE_S, RATE, clip, gathered, recorded, served, synthesised
+from curating import PATIENCE_S, RATE, Client, clip, gathered, recorded, served, synthesised
 
 from appliance.errors import StudioError
 from appliance.spectrum import codec, traits
@@ -25,50 +20,6 @@ from appliance.studio.corpus import LOUDNESS_LUFS, load
 from appliance.studio.curating.curate import app, serve
 from appliance.studio.curating.curation import Curation
 from appliance.studio.ledger import Entry, Ledger
-
-
-class Client:
-    """Asks as a browser does."""
-
-    def __init__(self, url: str) -> None:
-        self.port = urlsplit(url).port
-
-    def __call__(
-        self, method: str, path: str, body: bytes | None = None, **headers: str
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        try:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request(method, path, body, named)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
-    def get(self, path: str) -> dict[str, Any]:
-        status, _, body = self("GET", path)
-        assert status == 200, body
-        told: dict[str, Any] = json.loads(body)
-        return told
-
-    def post(self, path: str, **body: object) -> dict[str, Any]:
-        status, _, answer = self("POST", path, json.dumps(body).encode(), content_type="application/json")
-        assert status == 200, answer
-        told: dict[str, Any] = json.loads(answer)
-        return told
-
-    def refused(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
-        if method == "POST" and "content_type" not in headers:
-            headers["content_type"] = "application/json"
-        status, _, answer = self(method, path, body, **headers)
-        return status, json.loads(answer)["error"]
-
-    def sound(self, row: int, kind: str) -> tuple[np.ndarray, int]:
-        status, headers, body = self("GET", f"/api/clips/{row}/{kind}.wav")
-        assert status == 200, body
-        assert headers["content-type"] == "audio/wav"
-        assert soundfile.info(io.BytesIO(body)).subtype == "PCM_16"
-        return soundfile.read(io.BytesIO(body), dtype="float32", always_2d=True)
 
 
 @pytest.fixture

@@ -1,22 +1,19 @@
 """From a folder as artists have them to music of their own, through the command line."""
 
 import functools
-import http.client
-import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import listening
 import mixed_folder
 import pytest
+from curating import PATIENCE_S, Client
 
 from appliance.cli.main import main
 from appliance.model import bundle
@@ -24,7 +21,6 @@ from appliance.studio.ledger import Ledger
 from appliance.studio.training import checkpoint as kept
 from appliance.studio.training.checkpoint import TrainSettings
 
-_PATIENCE_S = 30.0
 _LATENT = "from appliance.cli.main import main; main()"
 
 Latent = Callable[..., str]
@@ -49,27 +45,6 @@ def latent(
     return run
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as trial:
-        return trial.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _asked(port: int, path: str, **body: object) -> dict[str, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
-    try:
-        said = json.dumps(body)
-        connection.request(
-            "POST" if body else "GET", path, said if body else None, {"Content-Type": "application/json"}
-        )
-        answer = connection.getresponse()
-        told = answer.read()
-        assert answer.status == 200, told
-        found: dict[str, Any] = json.loads(told)
-        return found
-    finally:
-        connection.close()
-
-
 def _curated(rejected: list[int], of: int) -> None:
     """Reject these and keep the others, on the page that `latent studio curate` serves, and press Ctrl-C."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -79,16 +54,14 @@ def _curated(rejected: list[int], of: int) -> None:
         command, stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     ) as page:
         assert page.stdout is not None
-        assert f"http://127.0.0.1:{port}" in page.stdout.readline()
-        give_up_s = time.monotonic() + _PATIENCE_S
-        while not _answers(port):
-            assert time.monotonic() < give_up_s
-            time.sleep(0.05)
+        url = f"http://127.0.0.1:{port}"
+        assert url in page.stdout.readline()
+        client = Client(url)
         for row in range(of):
-            state = _asked(port, "/api/decide", row=row, keep=row not in rejected)
+            state = client.post("/api/decide", row=row, keep=row not in rejected)
         assert (state["kept"], state["rejected"]) == (of - len(rejected), len(rejected))
         page.send_signal(signal.SIGINT)
-        assert page.wait(_PATIENCE_S) == 0
+        assert page.wait(PATIENCE_S) == 0
 
 
 def test_a_mixed_folder_becomes_music_in_five_commands(latent: Latent, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from appliance.model.decoder import Decoder as Player
 from appliance.model.decoder import Encoder as Listener
 from appliance.studio.corpus import Corpus
 from appliance.studio.exporting import graph
-from appliance.studio.exporting.atlas import NEPERS, AtlasSettings, LendingDecoder, choose
+from appliance.studio.exporting.atlas import NEPERS, AtlasSettings, LendingDecoder, choose, total_power
 from appliance.studio.training.checkpoint import Checkpoint
 
 
@@ -42,8 +42,8 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(model: LendingDecoder) -> N
     latents = np.concatenate([model.places.numpy(), far])
     alone = np.concatenate([player.decode(row[np.newaxis]) for row in latents])
     # The ceiling must be at work, or its rounding would not be seen.
-    power = np.exp((alone - 1.0) * NEPERS).sum(axis=1)
-    assert np.mean(power > 0.999 * np.exp((model.loudest - 1.0) * NEPERS)) > 0.05
+    power = total_power(torch.from_numpy(alone)).numpy()
+    assert np.mean(power > model.loudest - 0.001 / NEPERS) > 0.05
     for first in range(0, len(latents) - 2, 7):
         assert np.array_equal(player.decode(latents[first : first + 64]), alone[first : first + 64])
 
