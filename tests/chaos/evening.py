@@ -23,7 +23,7 @@ from chaos.measure import (
     peak_db,
     rise_db,
 )
-from chaos.reference import turned
+from chaos.reference import reference, turned
 from chaos.room import SETTINGS, Room, Tape
 from chaos.scenarios import Scenario
 
@@ -31,6 +31,7 @@ __all__ = ["Row", "judge", "measured", "spend"]
 
 # The hold may wander to where the music was softer or louder than it is now.
 _LOUDNESS_LU = 4.0
+_BEGINNING_S = 3.0
 _FADE_IN_S = 1.3
 _FIRST_SOUND_S = 10.0
 # A fade of a second stands here after its first 50 ms.
@@ -97,11 +98,12 @@ def spend(scenarios: Sequence[Scenario], short: bool, calm: Natural, keep: Path 
 
 
 def _widened(calm: Natural) -> Natural:
-    """Allow for the steps and the loudness of other moods; what stands out of its surroundings stays a click."""
+    """Allow for the steps and the loudness of other moods, and for a fade-in such as begins the music."""
     moods = [natural(audio) for audio in turned()]
     low, middle, high = calm.lufs
     return dataclasses.replace(
         calm,
+        click=max(calm.click, click_ratio(reference(_BEGINNING_S))),
         step=max(calm.step, *(mood.step for mood in moods)),
         lufs=(min(low, *(mood.lufs[0] for mood in moods)), middle, max(high, *(mood.lufs[2] for mood in moods))),
     )
