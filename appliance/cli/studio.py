@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from appliance.cli.contact_sheet import contact_sheet
 from appliance.errors import StudioError, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ def studio() -> None:
       latent studio train && latent studio report
       latent studio export mine.latent
     """
+
+
+studio.add_command(contact_sheet)
 
 
 @studio.command()
