@@ -8,7 +8,7 @@ in the middle of an equal-power fade, each carries a correction with it that mak
 (`_kernels`): a tone that grows from clip to clip grows evenly, which no curved fade would let it.
 
 Channels are made from one middle signal and ``channels - 1`` side signals, mixed by orthogonal columns that add up to
-nothing: for two channels that is left = middle + side and right = middle - side. The sum of all channels is thus the
+nothing: for two channels that is left = middle - side and right = middle + side. The sum of all channels is thus the
 middle alone, and mono loses nothing but width.
 """
 
@@ -42,6 +42,7 @@ _DRIFT_RAD = 0.8
 _ROAM_RAD = 0.35
 
 Complexes = npt.NDArray[np.complex64]
+Numbers = npt.NDArray[np.float32] | npt.NDArray[np.complex64]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Texture:
 
 @dataclass(frozen=True)
 class Clips:
-    """A clip as middle and sides, (channels, hop_frames) each, before its fades."""
+    """A clip as middle and sides, (hop_frames, channels) each, before its fades."""
 
     head: Floats
     tail: Floats
@@ -83,24 +84,25 @@ class Voice:
         tables = np.random.default_rng(0x1A7E57)
         self._phasors = _unit_phasors(tables, _PHASORS)
         self._top_line = min(self.grid.lines, int(_TOP_HZ / self.grid.spacing_hz))
-        self._side_share = self._side_shape()
-        self._bass_lines = int(np.searchsorted(self._side_share, 1.0))
-        self._bass_twice = np.repeat(self._side_share[: self._bass_lines], 2)
+        side_share = _side_shape(np.arange(self.grid.lines) * self.grid.spacing_hz)
+        self._bass_lines = int(np.searchsorted(side_share, 1.0))
+        self._bass_twice = np.repeat(side_share[: self._bass_lines], 2)
         self._mix = _mixing(channels)
-        turns = np.arange(self.hop_frames, dtype=np.float64) / self.hop_frames * (np.pi / 2.0)
-        self._fade_in = np.sin(turns).astype(np.float32)
-        self._fade_out = np.cos(turns).astype(np.float32)
+        self._fade_in, self._fade_out = _fades(self.hop_frames, channels)
+        self._faded = np.empty_like(self._fade_out)
         self._turns_a_hop = bin_hz() * self.hop_frames / rate
-        self._bin_side = np.interp(bin_hz(), np.arange(self.grid.lines) * self.grid.spacing_hz, self._side_share)
-        self._kernel_lines, self._kernels = _kernels(self.grid)
+        self._bin_side = _side_shape(bin_hz())
         shape = (channels, BINS)
-        self._still = tables.choice(np.array([-np.pi / 2, np.pi / 2]), shape)
-        self._still[0] = tables.uniform(0.0, 2.0 * np.pi, BINS)
-        self._sway = tables.uniform(0.0, 2.0 * np.pi, shape)
-        self._sway_rate = 2.0 * np.pi / tables.uniform(13.0, 37.0, shape)
-        # A line of height h becomes a sine of mean square 2 (h / frames) ** 2.
-        self._scale = np.float32(self.grid.frames / np.sqrt(2.0))
-        self._spectra = np.zeros((PAIR * channels, self.grid.lines), dtype=np.complex64)
+        still = tables.choice(np.array([-np.pi / 2, np.pi / 2]), shape)
+        still[0] = tables.uniform(0.0, 2.0 * np.pi, BINS)
+        sway = tables.uniform(0.0, 2.0 * np.pi, shape)
+        self._motion = np.stack([still, sway, 2.0 * np.pi / tables.uniform(13.0, 37.0, shape)])
+        self._swing = np.full((channels, 1), _ROAM_RAD)
+        self._swing[0] = _DRIFT_RAD
+        # A line of height h becomes a sine of mean square 2 h ** 2.
+        self._kernel_lines, kernels = _kernels(self.grid)
+        self._kernels = kernels * np.float32(np.sqrt(0.5))
+        self._spectra = np.zeros((PAIR, channels, self.grid.lines), dtype=np.complex64)
 
     def split(self, bin_power: Floats) -> list[SinesPlusNoise]:
         """Part up to 8 spectra, (n, 1233) mean-square power per bin, into tones and noise for textures."""
@@ -108,36 +110,32 @@ class Voice:
 
     def clips(self, pair: tuple[Texture, Texture]) -> tuple[Clips, Clips]:
         """Render two clips; each depends on its own texture alone."""
-        self._spectra[:, self._top_line :] = 0.0
-        for place, texture in enumerate(pair):
-            self._add_noise(self._spectra[place * self.channels : (place + 1) * self.channels], texture)
+        for lines, texture in zip(self._spectra, pair, strict=True):
+            self._add_noise(lines, texture)
         self._add_tones(pair)
-        sound = fft.irfft(self._spectra, n=self.grid.frames, overwrite_x=True)
-        halves = sound.reshape(PAIR, self.channels, 2, self.hop_frames)
-        first, second = (Clips(half[:, 0], half[:, 1]) for half in halves)
+        sound = fft.irfft(self._spectra.transpose(0, 2, 1), n=self.grid.frames, axis=1, norm="forward")
+        first, second = (Clips(clip[: self.hop_frames], clip[self.hop_frames :]) for clip in sound)
         return first, second
 
     def join(self, before: Clips | None, now: Clips, out: Floats) -> None:
         """Fade from the tail of one clip to the head of the next and write the channels, (hop_frames, channels)."""
-        signals = now.head * self._fade_in
+        kind = self._faded.dtype
+        mixed = out.view(kind)
+        np.multiply(now.head.view(kind), self._fade_in, out=mixed)
         if before is not None:
-            signals += before.tail * self._fade_out
-        if self.channels == 1:
-            out[:, 0] = signals[0]
-        elif self.channels == 2:
-            np.add(signals[0], signals[1], out=out[:, 0])
-            np.subtract(signals[0], signals[1], out=out[:, 1])
-        else:
-            out[:] = (self._mix @ signals).T
+            np.multiply(before.tail.view(kind), self._fade_out, out=self._faded)
+            np.add(mixed, self._faded, out=mixed)
+        if self.channels > 2:
+            out[:] = out @ self._mix.T
 
     def _add_noise(self, lines: Complexes, texture: Texture) -> None:
         """Write one clip's middle and side noise, (channels, lines)."""
         middle, side = self._shares(texture.width)
-        heights = self.grid.amplitudes_twice(texture.parted.noise * (self._scale * middle) ** 2)[: 2 * self._top_line]
+        heights = self.grid.amplitudes_twice(texture.parted.noise * np.float32(0.5 * middle**2))
         for channel, offset in enumerate(self._offsets(texture)):
             phasors = self._phasors[offset : offset + self._top_line].view(np.float32)
             row = lines[channel, : self._top_line].view(np.float32)
-            np.multiply(phasors, heights, out=row)
+            np.multiply(phasors, heights[: 2 * self._top_line], out=row)
             if channel:
                 row *= side / middle
                 row[: 2 * self._bass_lines] *= self._bass_twice
@@ -147,24 +145,24 @@ class Voice:
 
     def _add_tones(self, pair: tuple[Texture, Texture]) -> None:
         """Add the tones of both clips, whose phases go on from clip to clip."""
+        counts = [len(texture.parted.bins) for texture in pair]
         at = np.concatenate([texture.parted.bins for texture in pair])
-        clip = np.repeat(np.arange(PAIR), [len(texture.parted.bins) for texture in pair])
-        hops = np.array([texture.hop for texture in pair])[clip]
-        middle, side = np.array([self._shares(texture.width) for texture in pair]).T[:, clip]
-        # The phase is reduced in double precision: after months it has turned a billion times.
-        turns = np.modf(self._turns_a_hop[at] * hops)[0]
-        sway = np.sin(self._sway[:, at] + self._sway_rate[:, at] * hops)
-        phase = self._still[:, at] + _ROAM_RAD * sway
-        phase[0] += 2.0 * np.pi * turns + (_DRIFT_RAD - _ROAM_RAD) * sway[0]
+        hops = np.repeat([float(texture.hop) for texture in pair], counts)
+        still, sway, sway_rate = np.take(self._motion, at, axis=2)
+        phase = still + self._swing * np.sin(sway_rate * hops + sway)
+        # Turns are counted in double precision: after months there are a billion.
+        phase[0] += 2.0 * np.pi * (self._turns_a_hop[at] * hops % 1.0)
         phase[1:] += phase[0]
-        tones = np.exp(1j * phase) * (np.sqrt(np.concatenate([texture.parted.tones for texture in pair])) * self._scale)
-        spread = self._bin_side[at]
-        tones[0] *= np.sqrt(middle**2 + side**2 * (1.0 - spread**2))
-        tones[1:] *= spread * side
-        rows = clip * self.channels + np.arange(self.channels)[:, np.newaxis]
-        places = self._kernel_lines[at] + (rows * self.grid.lines)[:, :, np.newaxis]
-        shaped = self._kernels[at] * tones.astype(np.complex64)[:, :, np.newaxis]
-        np.add.at(self._spectra.ravel(), places.ravel(), shaped.ravel())
+        tones = np.exp(1j * phase) * np.sqrt(np.concatenate([texture.parted.tones for texture in pair]))
+        side = self._bin_side[at] * np.repeat([self._shares(texture.width)[1] for texture in pair], counts)
+        tones[0] *= np.sqrt(1.0 - side**2)
+        tones[1:] *= side
+        first = np.repeat(np.arange(PAIR) * self._spectra[0].size, counts)
+        places = (self._kernel_lines[at] + first[:, np.newaxis]).ravel()
+        kernels = self._kernels[at]
+        for channel, each in enumerate(tones.astype(np.complex64)):
+            lines = self._spectra.reshape(-1)[channel * self.grid.lines :]
+            np.add.at(lines, places, (kernels * each[:, np.newaxis]).ravel())
 
     def _shares(self, width: float) -> tuple[float, float]:
         """Amplitudes of middle and each side signal; correlation between channels becomes 1 - width."""
@@ -183,25 +181,35 @@ class Voice:
         lane = (texture.hop % 3) * self.channels
         return [int((lane + channel + 0.9 * share) * room) for channel, share in enumerate(draws)]
 
-    def _side_shape(self) -> Floats:
-        """Amplitude of the sides over the lines: 0 in the bass, 1 above, a quarter of a sine between."""
-        hz = np.arange(self.grid.lines) * self.grid.spacing_hz
-        rise = np.clip((hz - _MONO_BELOW_HZ) / (_WIDE_ABOVE_HZ - _MONO_BELOW_HZ), 0.0, 1.0)
-        return np.asarray(np.sin(rise * np.pi / 2.0), dtype=np.float32)
+
+def _side_shape(hz: npt.NDArray[np.floating]) -> Floats:
+    """Amplitude of the sides at these frequencies: 0 in the bass, 1 above, a quarter of a sine between."""
+    rise = np.clip((hz - _MONO_BELOW_HZ) / (_WIDE_ABOVE_HZ - _MONO_BELOW_HZ), 0.0, 1.0)
+    return np.asarray(np.sin(rise * np.pi / 2.0), dtype=np.float32)
 
 
 def _unit_phasors(rng: np.random.Generator, count: int) -> Complexes:
     return np.asarray(np.exp(2j * np.pi * rng.random(count)), dtype=np.complex64)
 
 
+def _fades(frames: int, channels: int) -> tuple[Numbers, Numbers]:
+    """Equal-power fades in and out to multiply signals by, as complex numbers (frames, 1) where there are two.
+
+    Middle and side are then one complex number, m + i s, which 1 + i turns into (m - s) + i (m + s): mixed already.
+    """
+    turns = np.arange(frames, dtype=np.float64)[:, np.newaxis] / frames * (np.pi / 2.0)
+    if channels == 2:
+        return (np.sin(turns) * (1.0 + 1.0j)).astype(np.complex64), (np.cos(turns) * (1.0 + 1.0j)).astype(np.complex64)
+    shape = (1, channels)
+    return np.tile(np.sin(turns).astype(np.float32), shape), np.tile(np.cos(turns).astype(np.float32), shape)
+
+
 def _mixing(channels: int) -> Floats:
-    """Mixing matrix (channels, channels): a column of ones for the middle, and one for each side signal.
+    """Mixing matrix (channels, channels) for more than two: a column of ones for the middle, one for each side signal.
 
     The sides' columns are those of a discrete Hartley transform: orthogonal, adding up to nothing, and with the same
     power in every channel.
     """
-    if channels == 2:
-        return np.array([[1.0, 1.0], [1.0, -1.0]], dtype=np.float32)
     matrix = np.ones((channels, channels))
     angle = 2.0 * np.pi * np.outer(np.arange(channels), np.arange(1, channels)) / channels
     matrix[:, 1:] = (np.cos(angle) + np.sin(angle)) / np.sqrt(max(channels - 1, 1))

@@ -102,7 +102,7 @@ def test_noise_of_neighbouring_clips_is_unrelated(stereo):
         stereo.clips((texture(stereo, power, 0.7, 5, hop), texture(stereo, power, 0.7, 5, hop + 1)))[0]
         for hop in range(0, 12, 2)
     ]
-    whole = [np.concatenate([clip.head, clip.tail], axis=1) for clip in clips]
+    whole = [np.concatenate([clip.head, clip.tail]).T for clip in clips]
     for one, other in pairwise(whole):
         for left in range(2):
             for right in range(2):
@@ -112,7 +112,7 @@ def test_noise_of_neighbouring_clips_is_unrelated(stereo):
 
 def test_seeds_and_hops_give_other_noise(stereo):
     power = noise_power(above_hz=2000)
-    one, other = (stereo.clips((texture(stereo, power, 0.7, seed, 0),) * 2)[0].head[0].copy() for seed in (1, 2))
+    one, other = (stereo.clips((texture(stereo, power, 0.7, seed, 0),) * 2)[0].head[:, 0].copy() for seed in (1, 2))
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.05
 
 
