@@ -35,6 +35,9 @@ _TOP_HZ = 20_000.0
 # Loudspeakers share the bass, and out-of-phase bass costs level: one signal below, sides grow to full above.
 _MONO_BELOW_HZ = 120.0
 _WIDE_ABOVE_HZ = 170.0
+# What lies lower is hardly heard from any loudspeaker, and takes headroom from the rest.
+_SILENT_BELOW_HZ = 32.0
+_WHOLE_ABOVE_HZ = 38.0
 _KERNEL_REACH = 12
 _DRIFT_RAD = 0.8
 # A tone's side is a quarter turn from its middle, so that left and right differ in phase and not in level;
@@ -100,8 +103,11 @@ class Voice:
         self._swing = np.full((channels, 1), _ROAM_RAD)
         self._swing[0] = _DRIFT_RAD
         # A line of height h becomes a sine of mean square 2 h ** 2.
+        rise = np.clip((bin_hz() - _SILENT_BELOW_HZ) / (_WHOLE_ABOVE_HZ - _SILENT_BELOW_HZ), 0.0, 1.0)
+        scale = np.asarray(np.sin(rise * np.pi / 2.0) / np.sqrt(2.0), dtype=np.float32)
+        self._noise_scale = scale**2
         self._kernel_lines, kernels = _kernels(self.grid)
-        self._kernels = kernels * np.float32(np.sqrt(0.5))
+        self._kernels = kernels * scale[:, np.newaxis]
         self._spectra = np.zeros((PAIR, channels, self.grid.lines), dtype=np.complex64)
 
     def split(self, bin_power: Floats) -> list[SinesPlusNoise]:
@@ -131,7 +137,7 @@ class Voice:
     def _add_noise(self, lines: Complexes, texture: Texture) -> None:
         """Write one clip's middle and side noise, (channels, lines)."""
         middle, side = self._shares(texture.width)
-        heights = self.grid.amplitudes_twice(texture.parted.noise * np.float32(0.5 * middle**2))
+        heights = self.grid.amplitudes_twice(texture.parted.noise * (self._noise_scale * np.float32(middle**2)))
         for channel, offset in enumerate(self._offsets(texture)):
             phasors = self._phasors[offset : offset + self._top_line].view(np.float32)
             row = lines[channel, : self._top_line].view(np.float32)

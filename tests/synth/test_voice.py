@@ -11,7 +11,7 @@ from appliance.synth.voice import Texture, Voice
 RATE = 48_000
 
 
-def noise_power(above_hz: float = 0.0) -> codec.Floats:
+def noise_power(above_hz: float = 40.0) -> codec.Floats:
     power = codec.power(np.linspace(0.75, 0.45, codec.BINS).astype(np.float32))
     power[codec.bin_hz() < above_hz] = 0.0
     return power
@@ -87,6 +87,21 @@ def test_bass_is_the_same_in_all_channels(stereo):
     sound = play(stereo, noise_power(), 20, 1.0)
     low = sosfiltfilt(butter(6, 100, fs=RATE, output="sos"), sound, axis=0)
     assert np.corrcoef(low.T)[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("power", [noise_power(above_hz=0.0), chord_power(27.5)], ids=["noise", "tones"])
+def test_what_lies_below_35_hz_is_not_played(stereo, power):
+    sound = play(stereo, power, 60)[:, 0]
+    window = np.hanning(len(sound))
+    lines = np.abs(np.fft.rfft(sound * window)) ** 2 * (2.0 / (len(sound) * np.sum(window**2)))
+    hz = np.fft.rfftfreq(len(sound), 1.0 / RATE)
+
+    def lost_db(low_hz: float, high_hz: float) -> float:
+        wanted = power[(codec.bin_hz() >= low_hz) & (codec.bin_hz() < high_hz)].sum()
+        return float(10.0 * np.log10(wanted / lines[(hz >= low_hz) & (hz < high_hz)].sum()))
+
+    assert lost_db(20.0, 30.5) > 30.0
+    assert lost_db(39.0, 300.0) == pytest.approx(0.0, abs=0.6)
 
 
 @pytest.mark.parametrize("hz", [55.0, 110.0, 220.0, 440.0, 880.0])
