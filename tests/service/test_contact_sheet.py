@@ -69,19 +69,20 @@ def test_pieces_are_far_apart_and_shown_from_a_third_on(timeline, sheet):
         assert 0.0 <= shown.length_s / 3.0 - shown.start_s < 1.0
 
 
-def test_a_quick_piece_is_shorter_and_shown_from_its_middle(timeline):
-    quick = ContactSheet(timeline, SEED, Mood(pace=4.0), 1, 40.0).shown[0]
+def test_at_a_quick_pace_a_piece_is_shorter_and_its_middle_shown(timeline):
+    quick = Mood(pace=4.0)
+    piece = timeline.start(SEED, quick).now.piece
+    length_s = len(piece.pattern) * piece.letter_s / 4.0
 
-    start_s = (quick.length_s - 40.0) / 2.0
-    assert start_s < quick.length_s / 3.0
-    assert 0.0 <= start_s - quick.start_s < 1.0
-    piece = timeline.start(SEED, Mood(pace=4.0)).now.piece
-    assert quick.length_s == len(piece.pattern) * piece.letter_s / 4.0
+    shown = ContactSheet(timeline, SEED, quick, 1, length_s / 2.0).shown[0]
+
+    assert shown.length_s == length_s
+    assert 0.0 <= length_s / 4.0 - shown.start_s < 1.0
 
 
 def test_more_than_a_piece_has_is_refused(timeline):
     with pytest.raises(UsageError, match=r"Piece 0 lasts .* show fewer seconds"):
-        ContactSheet(timeline, SEED, Mood(), 1, 1000.0)
+        ContactSheet(timeline, SEED, Mood(pace=4.0), 1, 1000.0)
 
 
 def test_pieces_are_told_by_what_the_file_holds(sheet):
