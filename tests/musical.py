@@ -176,11 +176,9 @@ def key_share(spectra: Floats, rng: np.random.Generator) -> KeyShare | None:
     near = [(around - _SEMITONE_BINS * tone) % 120 <= 2 * _NEAR_BINS for tone in _PENTATONIC_SEMITONES]
     template = np.any(near, axis=0)
     rotations = np.stack([np.roll(template, turn) for turn in range(120)]).astype(np.float64)
-    bins, weights = _prominent_tones(spectra)
     rows = []
     for first in range(0, len(spectra) - _STRETCH_CLIPS + 1, _STRETCH_CLIPS):
-        minute = slice(first, first + _STRETCH_CLIPS)
-        tones, weight = bins[minute].ravel(), weights[minute].ravel()
+        tones, weight = (each.ravel() for each in _prominent_tones(spectra[first : first + _STRETCH_CLIPS]))
         if weight.sum() < _FEWEST_TONAL_CLIPS:
             continue
         weight = weight / weight.sum()

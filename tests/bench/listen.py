@@ -3,8 +3,8 @@
     .venv/bin/python tests/bench/listen.py FILE [FILE ...] [--json]
 
 Prints one table, a column for each file and the bar where there is one; a dash where a file is too short for a measure.
-With ``--json`` one object for each file. Files are what soundfile reads (WAV, FLAC, Ogg, MP3), of any rate, and what
-they hold is read in blocks, so that memory grows by 20 MB an hour only. ``tests/musical.py`` says what is measured how.
+With ``--json`` one object for each file. Files are what soundfile reads (WAV, FLAC, Ogg, MP3), of any rate, read in
+blocks: what is kept is a spectrum for every 2 s. ``tests/musical.py`` says what is measured how.
 """
 
 import argparse
