@@ -70,8 +70,9 @@ def power(spectrum: npt.NDArray[np.floating]) -> Floats:
     # exp2 is the quickest of the exponentials in float32: 10 ** (db / 10) == 2 ** (db * log2(10) / 10)
     to_octaves = np.float32(-FLOOR_DB * np.log2(10.0) / 10.0)
     values = np.asarray(spectrum, dtype=np.float32)
-    result: Floats = np.exp2((values - np.float32(1.0)) * to_octaves) * np.float32(0.5)
-    return np.where(values > 0.0, result, np.float32(0.0))
+    result: Floats = np.asarray(np.exp2(values * to_octaves - (to_octaves + np.float32(1.0))))
+    result *= values > 0.0
+    return result
 
 
 def from_power(mean_square: npt.NDArray[np.floating]) -> Floats:
@@ -170,11 +171,16 @@ class LinearGrid:
         wide = np.diff(edges) >= 2.0 * self.spacing_hz
         self._low_bins = int(np.argmax(wide)) if wide.any() else BINS
         low_lines = int(first_line[self._low_bins])
-        self._overlap = _overlap_matrix(edges[: self._low_bins + 1], low_lines, self.spacing_hz)
+        # Of the many pairs of a line and a bin few overlap, line by line and without a gap from the first one on.
+        overlap = _overlap_matrix(edges[: self._low_bins + 1], low_lines, self.spacing_hz)
+        shared_lines, self._shared_bins = np.nonzero(overlap)
+        self._shares = overlap[shared_lines, self._shared_bins]
+        self._shares_of_line = np.flatnonzero(np.diff(shared_lines, prepend=-1))
         counts = np.diff(first_line[self._low_bins :])
         self._spread = np.sqrt(np.where(counts > 0, 1.0 / np.maximum(counts, 1), 0.0)).astype(np.float32)
         rest = self.lines - int(first_line[-1])
-        self._counts = np.concatenate([np.ones(low_lines, dtype=int), counts, [rest]])
+        used = len(self._shares_of_line)
+        self._counts = np.concatenate([[low_lines - used], np.ones(used, dtype=int), counts, [rest]])
         self._counts_twice = 2 * self._counts
 
     def amplitudes(self, bin_power: Floats) -> Floats:
@@ -186,9 +192,9 @@ class LinearGrid:
         return np.repeat(self._heights(bin_power), self._counts_twice)
 
     def _heights(self, bin_power: Floats) -> Floats:
-        low = np.sqrt(self._overlap @ bin_power[: self._low_bins])
-        high = np.sqrt(bin_power[self._low_bins :]) * self._spread
-        return np.concatenate([low, high, np.zeros(1, dtype=np.float32)])
+        low = np.add.reduceat(bin_power[self._shared_bins] * self._shares, self._shares_of_line)
+        nothing = np.zeros(1, dtype=np.float32)
+        return np.concatenate([nothing, np.sqrt(low), np.sqrt(bin_power[self._low_bins :]) * self._spread, nothing])
 
 
 @lru_cache(maxsize=8)

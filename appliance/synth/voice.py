@@ -38,7 +38,7 @@ _WIDE_ABOVE_HZ = 170.0
 # What lies lower is hardly heard from any loudspeaker, and takes headroom from the rest.
 _SILENT_BELOW_HZ = 32.0
 _WHOLE_ABOVE_HZ = 38.0
-_KERNEL_REACH = 12
+_KERNEL_STEPS = np.arange(-12, 13)
 _DRIFT_RAD = 0.8
 # A tone's side is a quarter turn from its middle, so that left and right differ in phase and not in level;
 # swinging about that by this much moves it gently through the room.
@@ -106,7 +106,7 @@ class Voice:
         rise = np.clip((bin_hz() - _SILENT_BELOW_HZ) / (_WHOLE_ABOVE_HZ - _SILENT_BELOW_HZ), 0.0, 1.0)
         scale = np.asarray(np.sin(rise * np.pi / 2.0) / np.sqrt(2.0), dtype=np.float32)
         self._noise_scale = scale**2
-        self._kernel_lines, kernels = _kernels(self.grid)
+        self._nearest, kernels = _kernels(self.grid)
         self._kernels = kernels * scale[:, np.newaxis]
         self._spectra = np.zeros((PAIR, channels, self.grid.lines), dtype=np.complex64)
 
@@ -164,7 +164,7 @@ class Voice:
         tones[0] *= np.sqrt(1.0 - side**2)
         tones[1:] *= side
         first = np.repeat(np.arange(PAIR) * self._spectra[0].size, counts)
-        places = (self._kernel_lines[at] + first[:, np.newaxis]).ravel()
+        places = ((self._nearest[at] + first)[:, np.newaxis] + _KERNEL_STEPS).ravel()
         kernels = self._kernels[at]
         for channel, each in enumerate(tones.astype(np.complex64)):
             lines = self._spectra.reshape(-1)[channel * self.grid.lines :]
@@ -223,7 +223,7 @@ def _mixing(channels: int) -> Floats:
 
 
 def _kernels(grid: LinearGrid) -> tuple[npt.NDArray[np.intp], Complexes]:
-    """For a tone at each bin's frequency the lines it is made of, and its weight on each, both (1233, 25).
+    """For a tone at each bin's frequency the line nearest to it, (1233,), and its weights around that, (1233, 25).
 
     All lines are faded by half a period of a sine; a tone needs a triangle. Their quotient is smooth but for a corner
     in the middle, so its Fourier series c_n falls off quickly. Times a tone that lies x lines off its nearest one, line
@@ -233,13 +233,10 @@ def _kernels(grid: LinearGrid) -> tuple[npt.NDArray[np.intp], Complexes]:
     place = (np.arange(grid.frames) + 0.5) / grid.frames
     shape = 2.0 * np.minimum(place, 1.0 - place) / np.sin(np.pi * place)
     series = (np.fft.rfft(shape) * np.exp(-1j * np.pi * np.arange(grid.lines) / grid.frames)).real / grid.frames
-    steps = np.arange(-_KERNEL_REACH, _KERNEL_REACH + 1)
     nearest = np.rint(bin_hz() / grid.spacing_hz).astype(np.intp)
-    off = (bin_hz() / grid.spacing_hz - nearest)[:, np.newaxis] - steps
+    off = (bin_hz() / grid.spacing_hz - nearest)[:, np.newaxis] - _KERNEL_STEPS
     weights = np.zeros(off.shape, dtype=np.complex128)
-    for harmonic in steps:
+    for harmonic in _KERNEL_STEPS:
         apart = off + harmonic
         weights += series[abs(harmonic)] * np.exp(1j * np.pi * apart) * np.sinc(apart)
-    # The kernel of the lowest tones reaches below line 0, where nothing is heard.
-    lines = np.clip(nearest[:, np.newaxis] + steps, 0, grid.lines - 1)
-    return lines, weights.astype(np.complex64)
+    return nearest, weights.astype(np.complex64)
