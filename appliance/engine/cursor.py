@@ -27,9 +27,7 @@ class Frame:
     hop : int
     seed : int
     sounds : tuple of Sound
-        Their shares add up to the power of the clip.
-    offset_lu : float
-        Loudness relative to the target.
+        Their shares add up to the power of the clip; none in a rest.
     nature, width : float
         As in `Mood`, already glided.
     bed : BedCursor or None
@@ -39,10 +37,14 @@ class Frame:
     hop: int
     seed: int
     sounds: tuple[Sound, ...]
-    offset_lu: float
     nature: float
     width: float
     bed: BedCursor | None
+
+    @property
+    def share(self) -> float:
+        """K-weighted power of the clip, in multiples of that of the target loudness."""
+        return sum(sound.share for sound in self.sounds)
 
 
 @dataclass(frozen=True)

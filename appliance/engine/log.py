@@ -20,7 +20,8 @@ from appliance.engine.saved import EXACT, check
 from appliance.engine.timeline import Timeline
 from appliance.errors import MoodError, UsageError
 from appliance.mood import Mood
-from appliance.settings import MOST_CHANNELS, RATES, SoundSettings
+from appliance.score.territory import Bounds
+from appliance.settings import MOST_CHANNELS, RATES, MusicSettings, SoundSettings
 from appliance.spectrum.codec import linear_grid
 from appliance.stream.fades import LANE_FADE_S
 from appliance.synth.beds import Bed
@@ -32,7 +33,7 @@ _LIMIT: Final = 2000
 MOST_LOG_BYTES: Final = 64 << 20
 
 _KIND: Final = "latent log"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _LIBRARIES = ("latent-appliance", "numpy", "scipy", "onnxruntime")
 _BLOCK_FRAMES = 256
 
@@ -51,6 +52,7 @@ class Inputs:
     beds : str or None
         Digest of the loops as they were prepared; None without beds.
     target_lufs, ceiling_dbtp : float
+    bounds : Bounds
     versions : dict
         Of this program and the libraries that it computes with.
     machine : str
@@ -63,6 +65,7 @@ class Inputs:
     beds: str | None
     target_lufs: float
     ceiling_dbtp: float
+    bounds: Bounds
     versions: dict[str, str]
     machine: str
 
@@ -226,6 +229,7 @@ def inputs_of(timeline: Timeline, sound: SoundSettings) -> Inputs:
         beds=None if timeline.beds is None else _digest(timeline.beds.all),
         target_lufs=sound.target_lufs,
         ceiling_dbtp=sound.ceiling_dbtp,
+        bounds=timeline.bounds,
         versions={name: importlib.metadata.version(name) for name in _LIBRARIES},
         machine=_machine(),
     )
@@ -237,6 +241,8 @@ def _check(logged: Logged) -> None:
     if not (RATES[0] <= inputs.rate <= RATES[1] and 1 <= inputs.channels <= MOST_CHANNELS and logged.turns):
         raise ValueError("rate, channels or turns")
     SoundSettings(target_lufs=inputs.target_lufs, ceiling_dbtp=inputs.ceiling_dbtp)
+    bounds, places = inputs.bounds, tuple(f"{seed}/{piece}" for seed, piece in inputs.bounds.kept)
+    MusicSettings(tuning_hz=bounds.tuning_hz, radius=bounds.radius, territory=places)
     for turn in logged.turns:
         check(turn.cursor)
     _check_turns(logged.turns, inputs.rate)

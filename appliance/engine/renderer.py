@@ -5,17 +5,17 @@ from collections.abc import Callable
 import numpy as np
 
 from appliance.engine.cursor import Frame
+from appliance.model.manifest import LATENT_SIZE
 from appliance.mood import QUANTITIES
-from appliance.spectrum.codec import BINS, Floats, power, transpose
-from appliance.spectrum.traits import k_weighting, weighted_power
+from appliance.score.path import blend
+from appliance.spectrum.codec import BINS, Floats, power
+from appliance.spectrum.traits import weighted_power
 from appliance.synth.beds import Beds
+from appliance.synth.easing import eased
 from appliance.synth.master import Limiter
 from appliance.synth.voice import SPLIT_TOGETHER, Clips, Texture, Voice
 
 __all__ = ["Renderer"]
-
-# K-weighted power below which a sound is not brought up any more.
-_QUIETEST = 10.0**-7.5
 
 
 class Renderer:
@@ -112,30 +112,26 @@ class Renderer:
             latents = np.frombuffer(
                 b"".join(sound.latent for each in frames for sound in each.sounds), dtype=np.float32
             )
-            spectra = self._decode(latents.reshape(sum(len(each.sounds) for each in frames), -1))
-            powers = power(spectra)
+            powers = np.empty((0, BINS), dtype=np.float32)
+            if len(latents):
+                powers = power(self._decode(latents.reshape(-1, LATENT_SIZE)))
             ends = np.cumsum([len(each.sounds) for each in frames])
             blends = [self._blend(*each) for each in zip(frames, np.split(powers, ends[:-1]), strict=True)]
-            for each, parted in zip(frames, self._voice.split(np.stack(blends)), strict=True):
+            for each, parted in zip(frames, self._voice.split(eased(np.stack(blends))), strict=True):
                 self._textures[each] = Texture(parted, each.width, each.seed, each.hop)
         return self._textures[frame]
 
     def _blend(self, frame: Frame, powers: Floats) -> Floats:
-        """Level each sound of a frame by its loudness, transpose it, and add up, shape (1233,)."""
-        weighting = k_weighting()
-        total = np.zeros(BINS, dtype=np.float32)
-        for sound, bins in zip(frame.sounds, powers, strict=True):
-            moved = transpose(bins, sound.shift_bins)
-            total += moved * np.float32(sound.share / max(float(moved @ weighting), _QUIETEST))
-        return total * np.float32(self._music_power(frame) / sum(sound.share for sound in frame.sounds))
+        """Add up the sounds of a frame at the level that they are to have, shape (1233,)."""
+        return blend(frame.sounds, powers) * np.float32(self._music_power(frame) / self._voice.channels)
 
     def _music_power(self, frame: Frame) -> float:
-        """K-weighted power per channel that makes the music loud enough once the beds are added."""
+        """K-weighted power of a share of 1, which makes the music loud enough once the beds are added."""
         together = self._target_power
         if self._beds is not None and frame.bed is not None:
             beds = weighted_power(self._beds.lufs) * _nature_gain(frame.nature) ** 2
             together = max(together - beds, 0.1 * together)
-        return float(together * 10.0 ** (frame.offset_lu / 10.0) / self._voice.channels)
+        return together
 
 
 def _nature_gain(nature: float) -> float:

@@ -13,7 +13,8 @@ from appliance.folders import shown
 from appliance.model.manifest import LATENT_SIZE
 from appliance.mood import Mood
 from appliance.score.grammar import SOUNDS
-from appliance.spectrum.codec import BINS
+from appliance.score.piece import FIGURES
+from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE
 from appliance.synth.beds import BedCursor
 
 __all__ = ["EXACT", "MOST_BYTES", "Saved", "check", "dump", "load"]
@@ -34,7 +35,10 @@ _LARGEST_LATENT = 1e4
 _LOUDEST_LU = 40.0
 _SLOWEST_S = 3600.0
 _MOST_SOUNDS = 16
-_LARGEST_SHARE = 16.0
+_LARGEST_SHARE = 1e3
+_MOST_RESTS = 64
+# More would be taken for a room that is silent though it should sound.
+_LONGEST_REST_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -116,21 +120,27 @@ def _check_passage(passage: Passage) -> None:
     _need(0 < letters <= _LONGEST_PATTERN and set(piece.pattern) <= set(SOUNDS), "pattern")
     _check_latents(piece.latents, len(SOUNDS))
     _check_latents(piece.coil, 2)
+    _check_latents(piece.figures, FIGURES)
     _check_each(piece.shifts, len(SOUNDS), BINS, "shifts")
-    _check_each(piece.octaves, len(SOUNDS), BINS, "octaves")
+    _check_each(piece.figure_shifts, FIGURES, BINS, "figure_shifts")
     _check_each(piece.offsets_lu, len(SOUNDS), _LOUDEST_LU, "offsets_lu")
-    _check_each(piece.companions, letters, 1.0, "companions")
-    _need(min(piece.companions) >= 0.0, "companions")
-    _need(all(0.1 <= seconds <= _SLOWEST_S for seconds in (piece.turn_s, piece.letter_s)), "turn_s or letter_s")
+    _need(0 <= piece.tonic < BINS_PER_OCTAVE, "tonic")
+    _need(abs(piece.level_lu) <= _LOUDEST_LU, "level_lu")
+    _need(0.0 <= piece.reach <= 1.0 and 0.0 <= piece.swell[1] <= 1.0, "reach or swell")
+    _need(len(piece.cycles) == FIGURES, "cycles")
+    _need(all(0.0 <= begin_s <= _SLOWEST_S and 0.0 <= chance <= 1.0 for _, begin_s, chance in piece.cycles), "cycles")
+    _need(len(piece.rests) <= _MOST_RESTS, "rests")
+    _need(all(0.0 <= at <= letters and 0.0 <= seconds <= _LONGEST_REST_S for at, seconds in piece.rests), "rests")
+    periods_s = (piece.turn_s, piece.letter_s, piece.swell[0], *(period_s for period_s, _, _ in piece.cycles))
+    _need(all(0.1 <= seconds <= _SLOWEST_S for seconds in periods_s), "turn_s, letter_s or another period")
 
 
 def _check_frame(frame: Frame) -> None:
     shares = [sound.share for sound in frame.sounds]
-    _need(0 < len(shares) <= _MOST_SOUNDS and min(shares) >= 0.0 and 1e-6 < sum(shares) < _LARGEST_SHARE, "share")
+    _need(len(shares) <= _MOST_SOUNDS and min(shares, default=0.0) >= 0.0 and sum(shares) < _LARGEST_SHARE, "share")
     for sound in frame.sounds:
         _check_latents(sound.latent, 1)
         _need(abs(sound.shift_bins) <= BINS, "shift_bins")
-    _need(abs(frame.offset_lu) <= _LOUDEST_LU, "offset_lu")
     _need(0.0 <= frame.nature <= 1.0 and 0.0 <= frame.width <= 1.0, "nature or width")
     if frame.bed is not None:
         _check_bed(frame.bed)

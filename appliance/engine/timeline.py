@@ -3,16 +3,14 @@
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from appliance.engine.cursor import Cursor, Frame, Passage
+from appliance.engine.opening import space_of
 from appliance.engine.renderer import Renderer
 from appliance.model.bundle import Bundle
-from appliance.model.decoder import open_decoder
 from appliance.mood import Mood
-from appliance.score.path import Moment, Sound, moment
-from appliance.score.piece import compose
-from appliance.score.space import Space
+from appliance.score.path import Sound, moment
+from appliance.score.skim import Composer
+from appliance.score.territory import WIDE, Bounds
 from appliance.spectrum.codec import Floats
 from appliance.spectrum.traits import weighted_power
 from appliance.synth.beds import Beds
@@ -25,21 +23,9 @@ __all__ = ["Timeline"]
 # Pieces overlap by this long, and between them the music breathes out by this much, twice that where density is least.
 _HANDOVER_S = 14.0
 _BREATH_DB = 3.0
-
-
-def _space_of(bundle: Bundle) -> Space:
-    """Open a bundle's decoder and give what the score needs of it. Raises ModelError."""
-    manifest = bundle.manifest
-    return Space(
-        decode=open_decoder(bundle).decode,
-        atlas=bundle.parts.atlas,
-        axes=np.array(manifest.pca_axes, dtype=np.float32),
-        scale=np.array(manifest.pca_scale, dtype=np.float32),
-        directions={name: np.array(row, dtype=np.float32) for name, row in manifest.directions.items()},
-        mean=manifest.statistics.trait_mean,
-        sd=manifest.statistics.trait_sd,
-        wiggle_speed=manifest.statistics.wiggle_speed,
-    )
+# Music softer than this is told to be at rest: what is heard then are the beds, which come and go as they like.
+_REST_SHARE = 10.0**-2.0
+_REST_LUFS = -120.0
 
 
 class Timeline:
@@ -58,6 +44,8 @@ class Timeline:
     target_lufs : float
         Loudness of music and beds together at rest, ITU-R BS.1770-4.
     ceiling_dbtp : float
+    bounds : Bounds
+        Within which the score stays.
 
     Attributes
     ----------
@@ -66,9 +54,18 @@ class Timeline:
     """
 
     def __init__(
-        self, bundle: Bundle, rate: int, channels: int, beds: Beds | None, target_lufs: float, ceiling_dbtp: float
+        self,
+        bundle: Bundle,
+        rate: int,
+        channels: int,
+        beds: Beds | None,
+        target_lufs: float,
+        ceiling_dbtp: float,
+        bounds: Bounds = WIDE,
     ) -> None:
-        self.space = _space_of(bundle)
+        self.space = space_of(bundle)
+        self.bounds = bounds
+        self._composer = Composer(self.space, bounds)
         self.rate = rate
         self.channels = channels
         self.model = bundle.digest
@@ -83,9 +80,7 @@ class Timeline:
 
     def start(self, seed: int, mood: Mood, number: int = 0) -> Cursor:
         """Give the cursor at the beginning of a seed's piece ``number``; the mood is there at once, without a glide."""
-        piece = compose(self.space, seed, 0, mood, None)
-        for each in range(1, number + 1):
-            piece = compose(self.space, seed, each, mood, piece)
+        piece = self._composer.compose(seed, number, mood)
         bed = None if self.beds is None else self.beds.first(seed)
         return Cursor(0, seed, self.model, Passage(piece, 0.0), None, 0, mood, bed, ())
 
@@ -126,17 +121,16 @@ class Timeline:
         return now.after, self._renderer.hop(cursor.trail, now.frame, following)
 
     def expected_lufs(self, after: Cursor) -> float:
-        """Loudness that the score wants of the hop before a cursor, whatever the voice makes of it."""
-        offsets_lu = [frame.offset_lu for frame in after.trail]
+        """Loudness that the score wants of the hop before a cursor, whatever the voice makes of it; -120 in a rest."""
         # A hop is made of two clips; at the very beginning there is only one.
-        share = sum(10.0 ** (offset_lu / 10.0) for offset_lu in offsets_lu) / 2.0
-        return LOUDNESS_OFFSET_LU + 10.0 * math.log10(self._target_power * share)
+        share = sum(frame.share for frame in after.trail) / 2.0
+        return LOUDNESS_OFFSET_LU + 10.0 * math.log10(self._target_power * share) if share > _REST_SHARE else _REST_LUFS
 
     def hasten(self, cursor: Cursor, mood: Mood) -> Cursor:
         """Let the next piece begin to be faded in now, unless one is already."""
         if cursor.next is not None:
             return cursor
-        piece = compose(self.space, cursor.seed, cursor.now.piece.number + 1, mood, cursor.now.piece)
+        piece = self._composer.compose(cursor.seed, cursor.now.piece.number + 1, mood)
         return replace(cursor, next=Passage(piece, 0.0), handover=0)
 
     def _planned(self, cursor: Cursor, mood: Mood, count: int) -> list["_Planned"]:
@@ -171,16 +165,14 @@ class Timeline:
 
     def _frame(self, cursor: Cursor, mood: Mood) -> Frame:
         """Everything about the clip that begins here."""
-        here = moment(self.space, cursor.now.piece, cursor.now.phase, mood)
-        sounds, offset_lu = here.sounds, here.offset_lu
+        sounds = moment(self.space, cursor.now.piece, cursor.now.phase, mood)
         if cursor.next is not None:
             there = moment(self.space, cursor.next.piece, cursor.next.phase, mood)
             done = (cursor.handover + 1) / (self.handover_hops + 1)
             arrived = math.sin(done * math.pi / 2.0) ** 2
-            sounds = _shared(here, 1.0 - arrived) + _shared(there, arrived)
-            offset_lu = here.offset_lu * (1.0 - arrived) + there.offset_lu * arrived
-            offset_lu -= _BREATH_DB * (1.0 - mood.density) * math.sin(done * math.pi) ** 2
-        return Frame(cursor.hop, cursor.seed, sounds, offset_lu, mood.nature, mood.width, cursor.bed)
+            breath: float = 10.0 ** (-0.1 * _BREATH_DB * (1.0 - mood.density) * math.sin(done * math.pi) ** 2)
+            sounds = _shared(sounds, breath * (1.0 - arrived)) + _shared(there, breath * arrived)
+        return Frame(cursor.hop, cursor.seed, sounds, mood.nature, mood.width, cursor.bed)
 
     def _pass(self, cursor: Cursor, mood: Mood) -> tuple[Passage, Passage | None, int]:
         """Move along the pieces by a hop, beginning the next one in time to fade it in."""
@@ -193,7 +185,7 @@ class Timeline:
         left_s = (len(now.piece.pattern) - now.phase) * now.piece.letter_s / mood.pace
         if left_s > _HANDOVER_S:
             return now, None, 0
-        piece = compose(self.space, cursor.seed, now.piece.number + 1, mood, now.piece)
+        piece = self._composer.compose(cursor.seed, now.piece.number + 1, mood)
         return now, Passage(piece, 0.0), 0
 
     def _along(self, passage: Passage, mood: Mood) -> Passage:
@@ -210,6 +202,6 @@ class _Planned:
     frame: Frame
 
 
-def _shared(here: Moment, share: float) -> tuple[Sound, ...]:
-    """Scale the shares of a moment's sounds."""
-    return tuple(replace(sound, share=sound.share * share) for sound in here.sounds)
+def _shared(sounds: tuple[Sound, ...], share: float) -> tuple[Sound, ...]:
+    """Scale the shares of sounds."""
+    return tuple(replace(sound, share=sound.share * share) for sound in sounds)

@@ -1,4 +1,4 @@
-"""The path through a piece's five sounds, and the wiggler that coils it into a helix."""
+"""The path through a piece's sounds: the ground, coiled by the wiggler into a helix, and the figures over it."""
 
 import math
 from dataclasses import dataclass
@@ -7,43 +7,50 @@ import numpy as np
 
 from appliance.mood import QUANTITIES, Mood
 from appliance.score.grammar import SOUNDS
-from appliance.score.piece import Piece
+from appliance.score.piece import FIGURES, Piece
 from appliance.score.space import Space
-from appliance.spectrum.codec import Floats
+from appliance.spectrum import traits
+from appliance.spectrum.codec import BINS, Floats, transpose
 
-__all__ = ["Moment", "Sound", "moment"]
+__all__ = ["Sound", "blend", "figure_share", "moment"]
 
 # The first part of each letter stays where it is; then the path leaves for the next one.
 _STAY = 0.3
-# While one sound gives way to another both move this far towards each other through latent space. The rest
-# is a cross-fade in power: half way between two chords a decoder has neither's peaks.
-_APPROACH = 0.5
-_COMPANION_POWER = 0.3
 _INAUDIBLE = 1e-6
+# K-weighted power below which a sound is not brought up any more.
+_QUIETEST = 10.0**-7.5
 _TRANSPOSE_BINS = 70
 _RADIUS_SHARE = 0.35
 _WINDOW_LU = 3.0
+# Pieces are up to 4 LU under the loudest, swell, rest and are crossed by figures; so much makes the hour as loud as it
+# is to be.
+_MAKE_UP_LU = 1.6
+_SWELL_LU = 1.7
+# A rest is entered and left over so many seconds.
+_REST_FADE_S = 6.0
+# A figure's share of the power against the ground's, and how it comes and goes in seconds.
+_FIGURE_SHARE = 0.45
+_FIGURE_UP_S = 4.0
+_FIGURE_DOWN_S = 11.0
+# At rest so many of a figure's returns are heard; the golden ratio spreads them as evenly as can be.
+_FIGURES_HEARD = 0.62
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
 @dataclass(frozen=True)
 class Sound:
-    """One sound of a moment: a float32 (32,) latent as bytes, its transposition in bins, its share of the power."""
+    """One sound of a moment: a float32 (32,) latent as bytes, its transposition in bins, and its K-weighted power.
+
+    Power counts in multiples of that of the target loudness.
+    """
 
     latent: bytes
     shift_bins: int
     share: float
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What sounds at one point of a piece, and how many LU louder than the target."""
-
-    sounds: tuple[Sound, ...]
-    offset_lu: float
-
-
-def moment(space: Space, piece: Piece, phase: float, mood: Mood) -> Moment:
-    """Look up a point of a piece.
+def moment(space: Space, piece: Piece, phase: float, mood: Mood) -> tuple[Sound, ...]:
+    """Look up what sounds at one point of a piece: the ground, then the figures; nothing in the middle of a rest.
 
     Parameters
     ----------
@@ -58,29 +65,85 @@ def moment(space: Space, piece: Piece, phase: float, mood: Mood) -> Moment:
     vectors some pairs nearly point the same way, and the helix would be a line. The radius grows with the
     period, so that the speed is the same in every piece.
     """
+    strength = _strength(piece, phase, mood)
+    if strength <= _INAUDIBLE:
+        return ()
     place = min(max(phase, 0.0), float(len(piece.pattern)))
     index = min(int(place), len(piece.pattern) - 1)
     here = piece.pattern[index]
     there = piece.pattern[min(index + 1, len(piece.pattern) - 1)]
-    within = place - index
     wiggle = _wiggle(space, piece, phase, mood)
     bend = round(_TRANSPOSE_BINS * mood.pitch)
-    offset_lu = _WINDOW_LU * mood.level
     sounds = []
-    for letter, latent, share in _stages(piece, here, there, within):
-        offset_lu += share * piece.offsets_lu[SOUNDS.index(letter)]
-        shift = piece.shifts[SOUNDS.index(letter)] + bend
-        sounds.append(Sound(_moved(space, latent + wiggle, mood), shift, share))
-    companion = _companion(piece, index, within, mood.density, (here, there))
-    if companion is not None:
-        letter, share = companion
-        shift = piece.shifts[SOUNDS.index(letter)] + piece.octaves[SOUNDS.index(letter)] + bend
-        sounds.append(Sound(_moved(space, piece.latent(letter) - wiggle, mood), shift, share))
-    return Moment(tuple(sounds), offset_lu)
+    for letter, latent, share in _stages(space, piece, here, there, place - index):
+        number = SOUNDS.index(letter)
+        part = share * strength * 10.0 ** (piece.offsets_lu[number] / 10.0)
+        sounds.append(Sound(_moved(space, latent + wiggle, mood), piece.shifts[number] + bend, part))
+    for number in range(FIGURES):
+        share = figure_share(piece, number, phase, mood)
+        if share > _INAUDIBLE:
+            moved = _moved(space, piece.figure(number) - wiggle, mood)
+            sounds.append(Sound(moved, piece.figure_shifts[number] + bend, share * strength))
+    return tuple(sounds)
 
 
-def _stages(piece: Piece, here: str, there: str, within: float) -> list[tuple[str, Floats, float]]:
-    """Letter, latent and share of the power of the sound that is left and the one that is reached."""
+def figure_share(piece: Piece, number: int, phase: float, mood: Mood) -> float:
+    """Power of a figure against that of the ground, 0 while it is away.
+
+    It swells at the beginning of each of its cycles for a few seconds and fades for more than ten; density decides how
+    many of the cycles are heard, and lets a figure come and go with it as gently as with time.
+    """
+    period_s, begin_s, chance = piece.cycles[number]
+    turns, share = divmod((phase * piece.letter_s + begin_s) / period_s, 1.0)
+    since_s = share * period_s / mood.pace
+    wanted = _FIGURES_HEARD * (1.0 + mood.density) - (chance + _GOLDEN * turns) % 1.0
+    wanted = min(max(wanted / 0.1, 0.0), 1.0)
+    if since_s < _FIGURE_UP_S:
+        swell = math.sin(0.5 * math.pi * since_s / _FIGURE_UP_S) ** 2
+    else:
+        swell = math.cos(0.5 * math.pi * min((since_s - _FIGURE_UP_S) / _FIGURE_DOWN_S, 1.0)) ** 4
+    return _FIGURE_SHARE * wanted * swell
+
+
+def blend(sounds: tuple[Sound, ...], powers: Floats) -> Floats:
+    """Level each sound by its K-weighted loudness, transpose it, and add up.
+
+    Parameters
+    ----------
+    powers : (n, 1233) float32
+        What their latents decode to, as power.
+
+    Returns
+    -------
+    (1233,) float32; its K-weighted power is the sum of the shares.
+    """
+    weighting = traits.k_weighting()
+    total = np.zeros(BINS, dtype=np.float32)
+    for sound, bins in zip(sounds, powers, strict=True):
+        moved = transpose(bins, sound.shift_bins)
+        total += moved * np.float32(sound.share / max(float(moved @ weighting), _QUIETEST))
+    return total
+
+
+def _strength(piece: Piece, phase: float, mood: Mood) -> float:
+    """Power of the ground: the piece's own level, its slow swelling, and the rests."""
+    period_s, begins = piece.swell
+    swell = math.sin(2.0 * math.pi * (phase * piece.letter_s / period_s + begins))
+    lu = _MAKE_UP_LU + piece.level_lu + _WINDOW_LU * mood.level + _SWELL_LU * swell
+    strength: float = 10.0 ** (lu / 10.0)
+    for middle, rest_s in piece.rests:
+        # Seconds at any pace, so that a rest remains one.
+        away_s = abs(phase - middle) * piece.letter_s / mood.pace - 0.5 * rest_s * (1.0 - 0.35 * mood.density)
+        strength *= math.sin(0.5 * math.pi * min(max(away_s / _REST_FADE_S, 0.0), 1.0)) ** 4
+    return strength
+
+
+def _stages(space: Space, piece: Piece, here: str, there: str, within: float) -> list[tuple[str, Floats, float]]:
+    """Letter, latent and share of the power of the sound that is left and the one that is reached.
+
+    The one is cross-faded in power with the other, for half way between two chords a decoder has neither's peaks; they
+    move towards each other only as far as the model bears.
+    """
     one = piece.latent(here)
     part = min(max((within - _STAY) / (1.0 - _STAY), 0.0), 1.0)
     if here == there or part == 0.0:
@@ -88,10 +151,10 @@ def _stages(piece: Piece, here: str, there: str, within: float) -> list[tuple[st
     part = part * part * (3.0 - 2.0 * part)
     arrived = math.sin(part * math.pi / 2.0) ** 2
     two = piece.latent(there)
-    way = two - one
+    way = np.float32(space.approach) * (two - one)
     return [
-        (here, one + np.float32(_APPROACH * part) * way, 1.0 - arrived),
-        (there, two - np.float32(_APPROACH * (1.0 - part)) * way, arrived),
+        (here, one + np.float32(part) * way, 1.0 - arrived),
+        (there, two - np.float32(1.0 - part) * way, arrived),
     ]
 
 
@@ -100,22 +163,8 @@ def _wiggle(space: Space, piece: Piece, phase: float, mood: Mood) -> Floats:
     radius = space.wiggle_speed * piece.turn_s / (2.0 * math.pi) * mood.wander / QUANTITIES["wander"].rest
     turn = 2.0 * math.pi * phase * piece.letter_s / piece.turn_s
     coil = np.frombuffer(piece.coil, dtype=np.float32).reshape(2, -1)
-    circle = np.array([math.cos(turn), math.sin(turn)], dtype=np.float32) * np.float32(radius)
+    circle = np.array([math.cos(turn), math.sin(turn)], dtype=np.float32) * np.float32(radius * piece.reach)
     return space.unwhiten(np.asarray(circle @ coil, dtype=np.float32))
-
-
-def _companion(
-    piece: Piece, index: int, within: float, density: float, busy: tuple[str, str]
-) -> tuple[str, float] | None:
-    """The second voice's letter and share: it swells and is gone again within a letter, where it sounds at all."""
-    # It comes and goes with density as gently as with time.
-    wanted = min((0.45 * (1.0 + density) - piece.companions[index]) / 0.1, 1.0)
-    if wanted <= 0.0:
-        return None
-    free = [letter for letter in SOUNDS if letter not in busy]
-    letter = free[int(piece.companions[index] * 997) % len(free)]
-    share = wanted * _COMPANION_POWER * math.sin(math.pi * min(within, 1.0)) ** 2
-    return (letter, share) if share > _INAUDIBLE else None
 
 
 def _moved(space: Space, latent: Floats, mood: Mood) -> bytes:

@@ -1,8 +1,9 @@
 """Ranking: which sounds a piece is made of.
 
-Candidates come from a hand of atlas places, each moved a little, and a few draws from the prior. They are
-scored by their traits as the mood weighs them, and five are picked one by one: each must differ from those
-already picked and go together with them, for which it may be transposed by a few semitones.
+Candidates come from a hand of atlas places, each moved a little, and a few draws from around the middle of the
+territory. Each is moved onto the key of the piece and scored: by its traits as the mood weighs them, by how near it is
+to the territory, and by how well it fits the key. From the best of them five are picked one by one for the ground and
+three for the figures: each must differ from those already picked and go together with them.
 """
 
 from dataclasses import dataclass
@@ -11,91 +12,136 @@ import numpy as np
 import numpy.typing as npt
 
 from appliance.mood import Mood
+from appliance.score import harmony
+from appliance.score.gates import blended, measure
 from appliance.score.space import Space
 from appliance.spectrum import traits
-from appliance.spectrum.codec import Floats, decibels, transpose
+from appliance.spectrum.codec import Floats, decibels, power, transpose
 
-__all__ = ["Choice", "choose", "deal"]
+__all__ = ["Choice", "Offer", "offer", "pick"]
 
-_HAND = 56
-_PRIOR_DRAWS = 8
+_DRAWS = 12
+_DRAWN_AROUND = 0.55
 # In standard deviations: far enough that a place never sounds twice the same, near enough to be that place.
 _JITTER = 0.15
-_SHORTLIST = 20
+_SHORTLIST = 26
 # What is liked at rest: clear tones, nothing too strange. A knob at its end weighs more than any of these.
 _LIKING = {"pitch": 0.0, "level": 0.0, "tonality": 0.5, "weirdness": -0.25}
 _KNOB_WEIGHT = 2.5
-_WHIM = 0.5
-_ROUGHNESS_WEIGHT = 14.0
+_NEARNESS_WEIGHT = 1.0
+_KEY_WEIGHT = 8.0
+_WHIM = 0.6
+# Of the worst pair's percentile, from 0 to 1.
+_ROUGHNESS_WEIGHT = 7.0
 _DIFFERENCE_WEIGHT = 3.0
 _DIFFERENT_ENOUGH_DB = 14.0
-_TUNING_STEP_BINS = 5
-_TUNING_REACH_BINS = 30
-_TUNING_COST = 0.004
+# What lies outside the gates is taken only where there is nothing else.
+_OUTSIDE = 100.0
+# Figures lie above the ground rather than under it.
+_FIGURE_PITCH_WEIGHT = 1.0
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The sounds of a piece in order of choice.
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """The best sounds that a piece can have, best first.
 
     Attributes
     ----------
     latents : (n, 32) float32
     shifts : (n,) int
-        Transpositions in bins of 10 cents.
+        Transpositions in bins of 10 cents, onto the key.
+    scores : (n,) float32
     levels, pitches : (n,) float32
         In LUFS and octaves, once transposed.
+    percentiles : (n, n) float32
+        How rough each pair is among its own transpositions, 0..1.
+    differences : (n, n) float32
+        How far each pair is apart: 0 the same, 1 different enough.
     """
 
     latents: Floats
     shifts: npt.NDArray[np.intp]
+    scores: Floats
     levels: Floats
     pitches: Floats
+    percentiles: Floats
+    differences: Floats
 
 
-def deal(space: Space, seed: int, number: int) -> npt.NDArray[np.intp]:
-    """Deal a piece its hand of atlas places.
+@dataclass(frozen=True)
+class Choice:
+    """Rows of an offer: those of the ground and those of the figures, in order of choice."""
 
-    The atlas is split in two halves, shuffled anew each time they come round and dealt in turn: a place that
-    was in one hand is not dealt again before the other half has had its turn.
-
-    Returns
-    -------
-    (hand,) int
-    """
-    shuffled = np.random.default_rng((seed, 0)).permutation(len(space.atlas))
-    halves = np.array_split(shuffled, 2) if len(shuffled) > 1 else [shuffled, shuffled]
-    hand = min(_HAND, len(halves[1]))
-    hands = len(halves[1]) // hand
-    turn, place = divmod(number, hands)
-    order = np.random.default_rng((seed, 1, turn)).permutation(halves[turn % 2])
-    return np.asarray(order[place * hand : (place + 1) * hand], dtype=np.intp)
+    ground: tuple[int, ...]
+    figures: tuple[int, ...]
 
 
-def choose(
-    space: Space, hand: npt.NDArray[np.intp], mood: Mood, count: int, rng: np.random.Generator, before: Floats | None
-) -> Choice:
-    """Pick ``count`` sounds that suit the mood and each other.
+def offer(
+    space: Space, hand: npt.NDArray[np.intp], centre: Floats, tonic: int, mood: Mood, rng: np.random.Generator
+) -> Offer:
+    """Find the sounds of a hand, and some that nobody recorded, that suit mood, territory and key.
 
     Parameters
     ----------
     hand : (n,) int
-        Atlas places on offer.
-    before : (1233,) float32, optional
-        Spectrum of the sound they follow, with which they should go together too.
+        Atlas places.
+    centre : (32,) float32
+        Of the territory, in standard deviations from the middle of the atlas.
+    tonic : int
+        Its chroma, 0..119.
     """
-    jitter = space.unwhiten(rng.normal(0.0, _JITTER, (len(hand), len(space.scale))).astype(np.float32))
-    latents = np.concatenate([space.atlas[hand] + jitter, space.draws(_PRIOR_DRAWS, rng)])
+    size = len(space.scale)
+    drawn = centre + rng.normal(0.0, _DRAWN_AROUND, (_DRAWS, size)).astype(np.float32)
+    jitter = rng.normal(0.0, _JITTER, (len(hand), size)).astype(np.float32)
+    steps = np.concatenate([space.whitened[hand] + jitter, drawn])
+    latents = space.middle + space.unwhiten(steps)
     spectra = space.decode(latents)
-    scores = _scores(space, latents, spectra, mood) + rng.normal(0.0, _WHIM, len(latents)).astype(np.float32)
-    shortlist = np.argsort(-scores)[: max(_SHORTLIST, count)]
-    picked, shifts = _pick(spectra[shortlist], scores[shortlist], mood.consonance, count, before)
-    chosen = shortlist[picked]
-    tuned = np.stack([transpose(spectra[index], int(shift)) for index, shift in zip(chosen, shifts, strict=True)])
-    return Choice(latents[chosen], shifts, traits.level(tuned), traits.pitch(tuned))
+    shifts, shares = harmony.tunings(harmony.chroma(*traits.peaks(spectra)), tonic, 1.0 + mood.consonance)
+    moved = np.stack([transpose(row, int(shift)) for row, shift in zip(spectra, shifts, strict=True)])
+    outside = space.gates.outside_level(traits.level(spectra)) | space.gates.outside(measure(blended(power(moved))))
+    # Axes count by how much of the atlas lies along them: far along a narrow one nothing changes.
+    apart = np.linalg.norm((steps - centre) * (space.scale / np.linalg.norm(space.scale)), axis=1)
+    scores = (
+        _taste(space, latents, spectra, mood)
+        + np.float32(_KEY_WEIGHT * (1.0 + mood.consonance)) * shares
+        - np.float32(_NEARNESS_WEIGHT) * (apart - apart.mean()) / max(float(apart.std()), 1e-6)
+        - np.float32(_OUTSIDE) * outside
+    )
+    best = np.argsort(-scores, kind="stable")[:_SHORTLIST]
+    sounds = moved[best]
+    pair = decibels(sounds)
+    apart_db = np.sqrt(np.mean((pair[:, np.newaxis] - pair[np.newaxis]) ** 2, axis=2))
+    return Offer(
+        latents=latents[best],
+        shifts=shifts[best],
+        scores=scores[best],
+        levels=traits.level(sounds),
+        pitches=traits.pitch(sounds),
+        percentiles=harmony.roughness_percentiles(sounds) / np.float32(100.0),
+        differences=np.minimum(apart_db / np.float32(_DIFFERENT_ENOUGH_DB), np.float32(1.0)),
+    )
 
 
-def _scores(space: Space, latents: Floats, spectra: Floats, mood: Mood) -> Floats:
+def pick(there: Offer, ground: int, figures: int, mood: Mood, rng: np.random.Generator) -> Choice:
+    """Pick so many sounds for the ground and so many for the figures, by their score, each other and a whim."""
+    strictness = np.float32(_ROUGHNESS_WEIGHT * (1.0 + mood.consonance))
+    scores = there.scores + rng.normal(0.0, _WHIM, len(there.scores)).astype(np.float32)
+    picked: list[int] = []
+    for place in range(ground + figures):
+        value = scores.copy()
+        if place == ground:
+            scores = scores + np.float32(_FIGURE_PITCH_WEIGHT) * (there.pitches - there.pitches[picked].mean())
+            value = scores.copy()
+        if picked:
+            # Each sound must bear the roughest of those it is picked beside, not the average.
+            value -= strictness * there.percentiles[picked].max(axis=0)
+            value += np.float32(_DIFFERENCE_WEIGHT) * there.differences[picked].min(axis=0)
+        value[picked] = -np.inf
+        picked.append(int(np.argmax(value)))
+    return Choice(tuple(picked[:ground]), tuple(picked[ground:]))
+
+
+def _taste(space: Space, latents: Floats, spectra: Floats, mood: Mood) -> Floats:
     """Weigh the traits, each in standard deviations of the atlas and cut at 2.5, shape (n,)."""
     measured = {
         "pitch": traits.pitch(spectra),
@@ -108,38 +154,3 @@ def _scores(space: Space, latents: Floats, spectra: Floats, mood: Mood) -> Float
         weight = _LIKING[name] + _KNOB_WEIGHT * getattr(mood, name)
         total += np.float32(weight) * np.clip((values - space.mean[name]) / max(space.sd[name], 1e-6), -2.5, 2.5)
     return total
-
-
-def _pick(
-    spectra: Floats, scores: Floats, consonance: float, count: int, before: Floats | None
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Pick one by one the sound with the best score less roughness plus difference; give places and shifts."""
-    reach = round(_TUNING_REACH_BINS * (1.0 + consonance) / _TUNING_STEP_BINS) * _TUNING_STEP_BINS
-    tunings = np.arange(-reach, reach + 1, _TUNING_STEP_BINS)
-    strictness = _ROUGHNESS_WEIGHT * (1.0 + consonance)
-    rough = np.tile(_TUNING_COST * np.abs(tunings) / _TUNING_STEP_BINS, (len(spectra), 1)).astype(np.float32)
-    if before is not None:
-        rough += traits.dissonance(before[np.newaxis], spectra, tunings)[0]
-    picked: list[int] = []
-    shifts: list[int] = []
-    sounds: list[Floats] = []
-    for _ in range(count):
-        best_tunings = tunings[rough.argmin(axis=1)]
-        tuned = np.stack([transpose(row, int(shift)) for row, shift in zip(spectra, best_tunings, strict=True)])
-        value = scores - strictness * rough.min(axis=1) + _DIFFERENCE_WEIGHT * _difference(tuned, sounds)
-        value[picked] = -np.inf
-        best = int(np.argmax(value))
-        picked.append(best)
-        shifts.append(int(best_tunings[best]))
-        sounds.append(tuned[best])
-        # Each sound must bear the roughest of those it is picked beside, not the average.
-        rough = np.maximum(rough, traits.dissonance(sounds[-1][np.newaxis], spectra, tunings)[0])
-    return np.array(picked), np.array(shifts)
-
-
-def _difference(tuned: Floats, others: list[Floats]) -> Floats:
-    """How far each of (n, 1233) spectra is from the nearest of others: 0 the same, 1 different enough, shape (n,)."""
-    if not others:
-        return np.ones(len(tuned), dtype=np.float32)
-    apart_db = [np.sqrt(np.mean((decibels(tuned) - decibels(other)) ** 2, axis=1)) for other in others]
-    return np.asarray(np.minimum(np.min(apart_db, axis=0) / _DIFFERENT_ENOUGH_DB, 1.0), dtype=np.float32)

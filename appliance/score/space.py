@@ -1,17 +1,24 @@
-"""What the score needs to know of a model: where its sounds are and how it decodes them."""
+"""What the score needs to know of a model: where its sounds are, how it decodes them, and what is to be had of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
-from appliance.spectrum.codec import Floats
+from appliance.score.gates import Gates, gates_of
+from appliance.spectrum import traits
+from appliance.spectrum.codec import Floats, from_power, power
 
 __all__ = ["DRAW_SPREAD", "Space"]
 
 # Draws as wide as the atlas are in part louder or stranger than any sound it holds: of those of the model `choir` 3 %,
 # and of these half as many. Still narrower, their peaks would sink.
 DRAW_SPREAD = 0.9
+# While one sound gives way to another both may move this far towards each other through latent space.
+_APPROACHES = (0.5, 0.25, 0.1)
+_SAG_DB = 1.0
+_SAG_PAIRS = 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +41,12 @@ class Space:
         Of each trait over the atlas.
     wiggle_speed : float
         Speed in standard deviations a second at which the spectrum changes by 1.5 dB RMS a second.
+    whitened : (places, 32) float32
+        The atlas in standard deviations from its middle along each axis.
+    gates : Gates
+        What is never heard of it.
+    approach : float
+        How far two sounds may move towards each other while one gives way to the other, 0..1.
     """
 
     decode: Callable[[Floats], Floats]
@@ -44,12 +57,52 @@ class Space:
     mean: Mapping[str, float]
     sd: Mapping[str, float]
     wiggle_speed: float
+    whitened: Floats = field(init=False)
+    gates: Gates = field(init=False)
+    approach: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "whitened", self.whiten(self.atlas))
+        object.__setattr__(self, "gates", gates_of(self.decode, self.atlas))
+        object.__setattr__(self, "approach", self._farthest_approach())
 
     def unwhiten(self, steps: Floats) -> Floats:
         """Steps in standard deviations along the axes, (n, 32), to latent vectors, (n, 32)."""
         return np.asarray((steps * self.scale) @ self.axes, dtype=np.float32)
 
+    def whiten(self, latents: Floats) -> Floats:
+        """Latents, (n, 32), to standard deviations from the middle of the atlas along the axes, (n, 32)."""
+        return np.asarray((latents - self.middle) @ self.axes.T / self.scale, dtype=np.float32)
+
+    @property
+    def middle(self) -> Floats:
+        """The mean of the atlas, (32,)."""
+        return np.asarray(self.atlas.mean(axis=0), dtype=np.float32)
+
     def draws(self, count: int, rng: np.random.Generator) -> Floats:
         """Latents that nobody recorded, (count, 32): normal around the middle of the atlas, nearly as wide as it."""
         steps = rng.normal(0.0, DRAW_SPREAD, (count, len(self.scale))).astype(np.float32)
-        return np.asarray(self.atlas.mean(axis=0) + self.unwhiten(steps), dtype=np.float32)
+        return self.middle + self.unwhiten(steps)
+
+    def sag_db(self, approach: float) -> float:
+        """How far the peaks half way between two places lie below those of the two, in dB: the median of 48 pairs.
+
+        Half way, each has half of the power and has moved ``approach / 2`` of the way to the other. Of a straight line
+        through latent space, which is a single sound, the design knows that it sags.
+        """
+        one, two = self._pairs()
+        way = np.float32(approach / 2.0) * (two - one)
+        powers = [power(self.decode(latents)) for latents in (one, two, one + way, two - way)]
+        levels = [each / np.maximum(each @ traits.k_weighting(), 1e-9)[:, np.newaxis] for each in powers]
+        ends = [traits.tonality(from_power(each * traits.weighted_power(-20.0))) for each in levels[:2]]
+        between = traits.tonality(from_power((levels[2] + levels[3]) * (traits.weighted_power(-20.0) / 2.0)))
+        return float(np.median((ends[0] + ends[1]) / 2.0 - between))
+
+    def _farthest_approach(self) -> float:
+        """The farthest that costs no more than a decibel over a plain cross-fade in power."""
+        plain = self.sag_db(0.0)
+        return next((approach for approach in _APPROACHES if self.sag_db(approach) <= plain + _SAG_DB), 0.0)
+
+    def _pairs(self) -> tuple[Floats, Floats]:
+        chosen: npt.NDArray[np.intp] = np.random.default_rng(0x5A6).integers(len(self.atlas), size=(2, _SAG_PAIRS))
+        return self.atlas[chosen[0]], self.atlas[chosen[1]]

@@ -19,6 +19,7 @@ __all__ = [
     "local_median_db",
     "peaks",
     "pitch",
+    "roughness",
     "tonality",
     "weighted_power",
     "weirdness",
@@ -157,23 +158,44 @@ def dissonance(first: Floats, second: Floats, shift_bins: npt.NDArray[np.integer
     peak of each sound, so that level does not count.
     """
     shifts = np.atleast_1d(np.asarray(shift_bins))
-    one_hz, one_weight = _partials(first)
-    two_hz, two_weight = _partials(second)
+    one_hz, one_weight = _partials(*peaks(first))
+    two_hz, two_weight = _partials(*peaks(second))
     two_hz = two_hz[:, np.newaxis, :] * (2.0 ** (shifts / 120.0)).astype(np.float32)[:, np.newaxis]
-    low = np.minimum(one_hz[:, None, None, :, None], two_hz[None, :, :, None, :])
-    gap = np.abs(one_hz[:, None, None, :, None] - two_hz[None, :, :, None, :])
-    scaled = np.float32(0.24) / (np.float32(0.0207) * low + np.float32(18.96)) * gap
-    weight = np.minimum(one_weight[:, None, None, :, None], two_weight[None, :, None, None, :])
-    # 5 exp(-3.51 x) - 5 exp(-5.75 x) is at most 0.8988, at x = 0.22.
-    curve = np.exp(np.float32(-3.51) * scaled) - np.exp(np.float32(-5.75) * scaled)
-    rough = (weight * curve).sum(axis=(3, 4)) * np.float32(5.0 / 0.8988)
-    result = rough / np.maximum(weight.sum(axis=(3, 4)), np.float32(1e-9))
+    result = _beating(
+        one_hz[:, None, None, :, None],
+        two_hz[None, :, :, None, :],
+        np.minimum(one_weight[:, None, None, :, None], two_weight[None, :, None, None, :]),
+        (3, 4),
+    )
     return np.asarray(result[:, :, 0] if np.ndim(shift_bins) == 0 else result, dtype=np.float32)
 
 
-def _partials(spectra: Floats) -> tuple[Floats, Floats]:
-    """Frequencies in Hz and weights 0..1 of the highest peaks, each (n, 12)."""
-    bins, level_db = peaks(spectra)
+def roughness(bins: npt.NDArray[np.intp], level_db: Floats) -> Floats:
+    """Sensory dissonance of each sound with itself, as `dissonance` has it, over all pairs of its peaks, shape (n,).
+
+    Parameters
+    ----------
+    bins : (n, count) int
+    level_db : (n, count) float32
+        As `peaks` gives them. A single tone has 0.
+    """
+    hz, weight = _partials(bins, level_db)
+    one, two = np.triu_indices(hz.shape[1], 1)
+    return _beating(hz[:, one], hz[:, two], np.minimum(weight[:, one], weight[:, two]), (1,))
+
+
+def _beating(one_hz: Floats, two_hz: Floats, weight: Floats, pairs: tuple[int, ...]) -> Floats:
+    """Weighted mean of Plomp and Levelt's curve over the axes along which the pairs of partials lie."""
+    low, gap = np.minimum(one_hz, two_hz), np.abs(one_hz - two_hz)
+    scaled = np.float32(0.24) / (np.float32(0.0207) * low + np.float32(18.96)) * gap
+    # 5 exp(-3.51 x) - 5 exp(-5.75 x) is at most 0.8988, at x = 0.22.
+    curve = np.exp(np.float32(-3.51) * scaled) - np.exp(np.float32(-5.75) * scaled)
+    rough = (weight * curve).sum(axis=pairs) * np.float32(5.0 / 0.8988)
+    return np.asarray(rough / np.maximum(weight.sum(axis=pairs), np.float32(1e-9)), dtype=np.float32)
+
+
+def _partials(bins: npt.NDArray[np.intp], level_db: Floats) -> tuple[Floats, Floats]:
+    """Frequencies in Hz of peaks, and their amplitudes against the highest, each (n, count)."""
     loudest = np.where(np.isfinite(level_db[:, :1]), level_db[:, :1], 0.0)
     weights = 10.0 ** ((level_db - loudest) / 20.0)
     return bin_hz()[bins].astype(np.float32), weights.astype(np.float32)

@@ -1,0 +1,229 @@
+"""Composing a piece: plan eight, go through each with the gates in hand, and keep the best that stays within them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from appliance.mood import Mood
+from appliance.score import harmony
+from appliance.score.form import Form, form
+from appliance.score.gates import Gates, blended, measure
+from appliance.score.grammar import SOUNDS, expand
+from appliance.score.path import Sound, blend, moment
+from appliance.score.piece import FIGURES, Piece
+from appliance.score.ranking import Offer, offer, pick
+from appliance.score.space import Space
+from appliance.score.territory import Bounds, deal, drift, within
+from appliance.spectrum import traits
+from appliance.spectrum.codec import CLIP_S, Floats, from_power, power
+
+__all__ = ["Composer", "Finding", "blends", "go_through", "hops_of", "stays_within"]
+
+HOP_S = CLIP_S / 2.0
+_CANDIDATES = 8
+# Every candidate is gone through at the first distance, and the best then at the second.
+_SKIM_HOPS = 10
+_CLOSER_HOPS = 3
+_SECOND_CHANCES = 3
+# A hand may go back and forth while a piece is about to begin, and a contact sheet asks for all of its pieces twice.
+_REMEMBERED = 64
+# The decoder is quickest with so many.
+_TOGETHER = 64
+# Where a piece leaves the gates its wiggle is made smaller, at last to nothing.
+_CALMER = (1.0, 0.7, 0.4, 0.0)
+_LETTER_S = (11.0, 38.0)
+_TURN_S = (15.0, 45.0)
+# A mood in steps: while a hand moves, the piece to come need not be composed again for every hair's breadth.
+_MOOD_STEP = 0.05
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was heard at hops of a piece.
+
+    Attributes
+    ----------
+    outside : tuple of int
+        The hops that lie outside the gates.
+    share_outside : float
+        How many of all that sound, 0..1.
+    sharpness_db, roughness, in_key : float
+        Means over those that sound.
+    """
+
+    outside: tuple[int, ...]
+    share_outside: float
+    sharpness_db: float
+    roughness: float
+    in_key: float
+
+    @property
+    def worth(self) -> float:
+        """How good the piece is: in key, sharp and smooth, and above all within the gates."""
+        return self.in_key + self.sharpness_db / 40.0 - 2.0 * self.roughness - 20.0 * self.share_outside
+
+
+class Composer:
+    """Composes the pieces of a space; each follows from seed, number and mood alone. One thread at a time.
+
+    Parameters
+    ----------
+    space : Space
+    bounds : Bounds
+    """
+
+    def __init__(self, space: Space, bounds: Bounds) -> None:
+        self._space = space
+        self._bounds = replace(bounds, kept=())
+        self._pool = np.arange(len(space.atlas))
+        self._kept: Floats | None = None
+        self._known: dict[tuple[int, int, Mood], Piece] = {}
+        if bounds.kept:
+            self._narrow(bounds)
+
+    def compose(self, seed: int, number: int, mood: Mood) -> Piece:
+        """Compose a piece."""
+        mood = _rounded(mood)
+        key = (seed, number, mood)
+        if key not in self._known:
+            if len(self._known) >= _REMEMBERED:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = self._compose(seed, number, mood)
+        return self._known[key]
+
+    def candidates(self, seed: int, number: int, mood: Mood) -> Iterator[Piece]:
+        """Plan one piece after the other for this place in the music."""
+        settled = form(seed, number)
+        rng = np.random.default_rng((seed, 2, number))
+        tonic = harmony.tonic_bin(seed, number, self._bounds.tuning_hz)
+        centre = self._centre(seed, settled.begins_s + settled.length_s / 2.0)
+        there = offer(self._space, deal(self._pool, seed, number), centre, tonic, mood, rng)
+        while True:
+            yield self._plan(number, settled, tonic, there, mood, rng)
+
+    def _compose(self, seed: int, number: int, mood: Mood) -> Piece:
+        plans = self.candidates(seed, number, mood)
+        skimmed = [next(plans) for _ in range(_CANDIDATES)]
+        inner = self._space.gates.inner()
+        worth = [
+            go_through(self._space, piece, mood, range(0, hops_of(piece), _SKIM_HOPS), inner).worth for piece in skimmed
+        ]
+        best = [skimmed[index] for index in np.argsort(-np.array(worth), kind="stable")]
+        calmer: Iterator[Piece] = (replace(piece, reach=reach) for reach in _CALMER for piece in best[:_SECOND_CHANCES])
+        return next((piece for piece in calmer if stays_within(self._space, piece, mood)), replace(best[0], reach=0.0))
+
+    def _plan(
+        self, number: int, settled: Form, tonic: int, there: Offer, mood: Mood, rng: np.random.Generator
+    ) -> Piece:
+        """Plan one piece from what is on offer."""
+        pattern = _pattern(settled.length_s, rng)
+        chosen = pick(there, len(SOUNDS), FIGURES, mood, rng)
+        ground, figures = list(chosen.ground), list(chosen.figures)
+        heard = np.array([pattern.count(letter) for letter in SOUNDS])
+        levels = there.levels[ground]
+        offsets = np.clip((levels - levels @ heard / heard.sum()) / 4.0, -1.0, 1.0)
+        coil = np.linalg.qr(rng.normal(size=(len(self._space.scale), 2)))[0].T.astype(np.float32)
+        return Piece(
+            number=number,
+            pattern=pattern,
+            latents=there.latents[ground].astype(np.float32).tobytes(),
+            shifts=tuple(int(there.shifts[row]) for row in ground),
+            offsets_lu=tuple(float(offset) for offset in offsets),
+            figures=there.latents[figures].astype(np.float32).tobytes(),
+            figure_shifts=tuple(int(there.shifts[row]) for row in figures),
+            cycles=settled.cycles,
+            tonic=tonic,
+            level_lu=settled.level_lu,
+            swell=(settled.swell_s, settled.swell_turn),
+            rests=tuple((_joint(pattern, middle), rest_s) for middle, rest_s in settled.rests),
+            coil=coil.tobytes(),
+            reach=1.0,
+            turn_s=float(rng.uniform(*_TURN_S)),
+            letter_s=settled.length_s / len(pattern),
+        )
+
+    def _centre(self, seed: int, time_s: float) -> Floats:
+        """Where the territory is at a time, in standard deviations from the middle of the atlas."""
+        wanders = drift(seed, time_s, len(self._space.scale))
+        if self._kept is None:
+            return wanders
+        home = self._kept[np.argmin(np.linalg.norm(self._kept - wanders, axis=1))]
+        return np.asarray(home + np.float32(self._bounds.radius) * wanders, dtype=np.float32)
+
+    def _narrow(self, bounds: Bounds) -> None:
+        """Stay around the sounds of the pieces that an artist kept."""
+        pieces = [self.compose(seed, number, Mood()) for seed, number in bounds.kept]
+        latents = np.stack([piece.latent(letter) for piece in pieces for letter in SOUNDS])
+        self._known.clear()
+        self._bounds, self._kept = bounds, self._space.whiten(latents)
+        self._pool = within(self._space.whitened, self._kept, bounds.radius)
+
+
+def go_through(space: Space, piece: Piece, mood: Mood, hops: Sequence[int], gates: Gates) -> Finding:
+    """Decode a piece at some of its hops, counted at pace 1, and hold what is heard against gates."""
+    moments = [(hop, moment(space, piece, hop * HOP_S / piece.letter_s, mood)) for hop in hops]
+    sounding = [(hop, sounds) for hop, sounds in moments if sounds]
+    powers, lufs = _decoded(space, [sounds for _, sounds in sounding])
+    found = measure(blended(powers))
+    outside = gates.outside(found) | np.array([gates.outside_level(each).any() for each in lufs])
+    return Finding(
+        outside=tuple(hop for (hop, _), out in zip(sounding, outside, strict=True) if out),
+        share_outside=float(outside.mean()),
+        sharpness_db=float(found.sharpness_db.mean()),
+        roughness=float(found.roughness.mean()),
+        in_key=float(harmony.in_key(found.chroma, piece.tonic, np.zeros(1, dtype=np.intp)).mean()),
+    )
+
+
+def blends(space: Space, moments: Sequence[tuple[Sound, ...]]) -> Floats:
+    """What is heard at moments that sound, all at one level: (n, 1233) spectra."""
+    return from_power(blended(_decoded(space, moments)[0]))
+
+
+def _decoded(space: Space, moments: Sequence[tuple[Sound, ...]]) -> tuple[Floats, list[Floats]]:
+    """Power of each moment, (n, 1233), and the loudness of each of its sounds as the decoder gives it."""
+    latents = np.frombuffer(b"".join(sound.latent for sounds in moments for sound in sounds), dtype=np.float32)
+    rows = latents.reshape(-1, len(space.scale))
+    spectra = np.concatenate([space.decode(rows[at : at + _TOGETHER]) for at in range(0, len(rows), _TOGETHER)])
+    ends = np.cumsum([len(sounds) for sounds in moments])[:-1]
+    parts = np.split(power(spectra), ends)
+    powers = np.stack([blend(sounds, part) for sounds, part in zip(moments, parts, strict=True)])
+    return powers, np.split(traits.level(spectra), ends)
+
+
+def stays_within(space: Space, piece: Piece, mood: Mood) -> bool:
+    """Whether no hop of a piece leaves the gates: every third is heard, and around those near a gate all."""
+    every = range(0, hops_of(piece), _CLOSER_HOPS)
+    near = go_through(space, piece, mood, every, space.gates.inner()).outside
+    around = sorted({hop + step for hop in near for step in range(1 - _CLOSER_HOPS, _CLOSER_HOPS)})
+    inside = [hop for hop in around if 0 <= hop < hops_of(piece)]
+    return not inside or not go_through(space, piece, mood, inside, space.gates).outside
+
+
+def hops_of(piece: Piece) -> int:
+    """How many hops a piece has at pace 1."""
+    return int(piece.length_s / HOP_S) + 1
+
+
+def _pattern(length_s: float, rng: np.random.Generator) -> str:
+    """Expand the grammar to a pattern whose letters are neither hurried nor endless at this length."""
+    low, high = (length_s / seconds for seconds in reversed(_LETTER_S))
+    while not low <= len(pattern := expand(rng)) <= high:
+        pass
+    return pattern
+
+
+def _joint(pattern: str, share: float) -> float:
+    """Find the place nearest to a share of the pattern where one sound is giving way to another, in letters."""
+    joints = [index + 0.65 for index in range(len(pattern) - 1) if pattern[index] != pattern[index + 1]]
+    return min(joints, key=lambda joint: abs(joint - share * len(pattern)))
+
+
+def _rounded(mood: Mood) -> Mood:
+    """Take a mood in steps; pace counts only where the path is gone along."""
+    steps = {
+        name: round(getattr(mood, name) / _MOOD_STEP) * _MOOD_STEP
+        for name in ("pitch", "tonality", "weirdness", "level", "consonance", "density", "wander")
+    }
+    return replace(Mood(), **steps)
