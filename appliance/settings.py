@@ -30,6 +30,9 @@ _MOST_BYTES = 1 << 20
 
 # A name that holds something.
 _Name = Annotated[str, Field(pattern=r"\S")]
+# A seed and the number of a piece.
+_PLACE = r"^[0-9]{1,18}/[0-9]{1,6}$"
+_Place = Annotated[str, Field(pattern=_PLACE)]
 
 
 class _Table(BaseModel):
@@ -51,8 +54,19 @@ class MusicSettings(_Table):
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     # A folder of recordings, "weather" for the built-in ones, or "none".
     beds: _Name = BUILT_IN_BEDS
+    # Hertz of the a above middle C, to which the keys of pieces are tuned.
+    tuning_hz: Annotated[float, Field(ge=400.0, le=480.0)] = 440.0
+    # Pieces around whose sounds the music stays, as "SEED/PIECE" from a contact sheet; none: all of the model.
+    territory: Annotated[tuple[_Place, ...], Field(max_length=64)] = ()
+    # How far around them: 1 is as far as two sounds of the model usually are from each other.
+    radius: Annotated[float, Field(ge=0.1, le=2.0)] = 0.6
     # What a boot begins: other music than ever before, the same every time, or what was left off.
     each_morning: Literal["new", "same", "continue"] = "new"
+
+    @field_validator("territory", mode="before")
+    @classmethod
+    def _places_in_a_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
 
 
 # Frames per second, lowest and highest.
@@ -189,7 +203,11 @@ def _problem(error: ErrorDetails) -> str:
         "model_type": f"must be a table, as in [{name}]",
         "dict_type": f"must be a table, as in [{name}]",
         "string_type": "must be text in quotes",
-        "string_pattern_mismatch": "must not be empty",
+        "string_pattern_mismatch": 'must be a seed and a piece, as in "7/12"'
+        if bounds.get("pattern") == _PLACE
+        else "must not be empty",
+        "tuple_type": 'must be a list, as in ["7/12"]',
+        "too_long": f"takes at most {bounds.get('max_length')}",
         "int_type": "must be a whole number",
         "float_type": "must be a number",
         "finite_number": "is not a finite number",

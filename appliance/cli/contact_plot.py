@@ -12,15 +12,15 @@ import soundfile
 from scipy import fft
 
 from appliance.cli.plot import (
-    _FAINT,
-    _HIGHEST_HZ,
-    _INK,
-    _LEAST_CLIP_S,
-    _LEAST_RANGE_DB,
-    _LOWEST_HZ,
-    _PAPER,
-    _bin,
-    _clock,
+    FAINT,
+    HIGHEST_HZ,
+    INK,
+    LEAST_CLIP_S,
+    LEAST_RANGE_DB,
+    LOWEST_HZ,
+    PAPER,
+    bin_at,
+    clock,
     give_matplotlib_a_folder,
 )
 from appliance.errors import AudioFileError
@@ -59,11 +59,11 @@ class Panel:
 
     @property
     def at(self) -> str:
-        return _clock(self.shown.at_s)
+        return clock(self.shown.at_s)
 
     @property
     def long(self) -> str:
-        return _clock(self.shown.length_s)
+        return clock(self.shown.length_s)
 
     @property
     def title(self) -> str:
@@ -89,9 +89,9 @@ def page(audio_path: Path, png_path: Path, panels: Sequence[Panel], seconds: flo
     words_px = _TITLE_PX + _LINE_PX * max(len(lines) for lines in commands)
     row_px = words_px + _PICTURE_PX + _BELOW_PX
     height_px = _HEADER_PX + row_px * math.ceil(len(panels) / _COLUMNS)
-    figure = Figure(figsize=(_WIDTH_PX / 100, height_px / 100), dpi=100, facecolor=_PAPER)
+    figure = Figure(figsize=(_WIDTH_PX / 100, height_px / 100), dpi=100, facecolor=PAPER)
     sheet = _Sheet(figure, height_px)
-    loudest_db = max(FLOOR_DB + _LEAST_RANGE_DB, *(float(np.quantile(level, 0.999)) for level in levels))
+    loudest_db = max(FLOOR_DB + LEAST_RANGE_DB, *(float(np.quantile(level, 0.999)) for level in levels))
     title_pt = min(_fitting(panel.title, 11.0, _PANEL_PX) for panel in panels)
     half_px = _WIDTH_PX / 2 - _EDGE_PX
     sheet.write(_EDGE_PX, 44, audio_path.name, size=_fitting(audio_path.name, 17.0, half_px))
@@ -105,7 +105,7 @@ def page(audio_path: Path, png_path: Path, panels: Sequence[Panel], seconds: flo
             sheet.write(left_px, baseline_px, line, size=8.5, color=_QUIET, family="monospace")
         sheet.draw(left_px, top_px + words_px, level, loudest_db, marked=column == 0)
     try:
-        figure.savefig(png_path, format="png", facecolor=_PAPER)
+        figure.savefig(png_path, format="png", facecolor=PAPER)
     except OSError as error:
         raise AudioFileError(f"{png_path} cannot be written: check that its folder may be written to.") from error
 
@@ -120,13 +120,13 @@ class _Sheet:
     def write(self, x_px: float, y_px: float, words: str, **looks: object) -> None:
         # A dollar in a file's name begins no formula.
         place = x_px / _WIDTH_PX, 1.0 - y_px / self._height_px
-        self._figure.text(*place, words, parse_math=False, **({"color": _INK} | looks))  # type: ignore[arg-type]
+        self._figure.text(*place, words, parse_math=False, **({"color": INK} | looks))  # type: ignore[arg-type]
 
     def draw(self, left_px: float, top_px: float, level_db: Floats, loudest_db: float, marked: bool) -> None:
         from matplotlib.ticker import FixedLocator
 
         bottom, height = 1.0 - (top_px + _PICTURE_PX) / self._height_px, _PICTURE_PX / self._height_px
-        axes = self._figure.add_axes((left_px / _WIDTH_PX, bottom, _PANEL_PX / _WIDTH_PX, height), facecolor=_PAPER)
+        axes = self._figure.add_axes((left_px / _WIDTH_PX, bottom, _PANEL_PX / _WIDTH_PX, height), facecolor=PAPER)
         axes.imshow(
             level_db,
             origin="lower",
@@ -135,15 +135,15 @@ class _Sheet:
             cmap="magma",
             vmin=max(loudest_db - _RANGE_DB, FLOOR_DB),
             vmax=loudest_db,
-            extent=(0.0, level_db.shape[1], _bin(_LOWEST_HZ), _bin(_HIGHEST_HZ)),
+            extent=(0.0, level_db.shape[1], bin_at(LOWEST_HZ), bin_at(HIGHEST_HZ)),
         )
         axes.set_xlim(0.0, _MOMENTS)
         axes.set_xticks([])
-        axes.yaxis.set_major_locator(FixedLocator([_bin(hz) for hz in _MARKS_HZ]))
+        axes.yaxis.set_major_locator(FixedLocator([bin_at(hz) for hz in _MARKS_HZ]))
         axes.set_yticklabels([f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in _MARKS_HZ] if marked else [])
-        axes.tick_params(colors=_QUIET, labelsize=9, length=3, color=_FAINT)
+        axes.tick_params(colors=_QUIET, labelsize=9, length=3, color=FAINT)
         for spine in axes.spines.values():
-            spine.set_color(_FAINT)
+            spine.set_color(FAINT)
 
 
 def _levels(path: Path, panels: Sequence[Panel], seconds: float) -> list[Floats]:
@@ -159,12 +159,12 @@ def _levels(path: Path, panels: Sequence[Panel], seconds: float) -> list[Floats]
 
 
 def _measure(sound: Floats, rate: int, seconds: float) -> Floats:
-    clip_frames = fft.next_fast_len(round(rate * _LEAST_CLIP_S), real=True)
+    clip_frames = fft.next_fast_len(round(rate * LEAST_CLIP_S), real=True)
     around = np.pad(sound, ((clip_frames // 2, clip_frames), (0, 0)))
     moments = math.ceil(_MOMENTS * len(sound) / round(seconds * rate))
     starts = ((np.arange(moments) + 0.5) * seconds / _MOMENTS * rate).astype(int)
     bins = np.stack([analyse(around[start : start + clip_frames], rate) for start in starts], axis=1)
-    bottom, top = round(_bin(_LOWEST_HZ)), round(_bin(_HIGHEST_HZ))
+    bottom, top = round(bin_at(LOWEST_HZ)), round(bin_at(HIGHEST_HZ))
     edges = np.arange(bottom, top, _BINS_TOGETHER)
     # The mean would darken what is narrower than a pixel: a tone.
     return decibels(np.maximum.reduceat(bins[:top], edges, axis=0))

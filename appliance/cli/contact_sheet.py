@@ -5,6 +5,7 @@ import os
 import secrets
 import shlex
 import signal
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from appliance.cli.render import Progress
 from appliance.errors import UsageError
 from appliance.mood import Mood
 
@@ -64,7 +66,8 @@ def contact_sheet(
     sheet = ContactSheet(timeline, seed, mood, pieces, seconds)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    result = write(sheet, timeline, (sheet.seconds, 0.0), out, lambda _: None)
+    with Progress(sheet.seconds, hidden=as_json or sys.stderr is None or not sys.stderr.isatty()) as progress:
+        result = write(sheet, timeline, (sheet.seconds, 0.0), out, progress.show)
     panels = [Panel(each, seed, _command(each.number, seed, model, moods)) for each in sheet.within(result.seconds)]
     if panels:
         page(out, out.with_suffix(".png"), panels, seconds, " · ".join([Path(model or "default").name, *moods]))

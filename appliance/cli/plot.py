@@ -23,19 +23,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["give_matplotlib_a_folder", "plot"]
+__all__ = [
+    "FAINT",
+    "HIGHEST_HZ",
+    "INK",
+    "LEAST_CLIP_S",
+    "LEAST_RANGE_DB",
+    "LOWEST_HZ",
+    "PAPER",
+    "bin_at",
+    "clock",
+    "give_matplotlib_a_folder",
+    "plot",
+]
 
 _MOST_COLUMNS = 1600
 _LEAST_HOP_S = 0.01
 # A third of a second tells neighbouring semitones apart from 50 Hz on.
-_LEAST_CLIP_S = 0.34
-_LOWEST_HZ, _HIGHEST_HZ = 40.0, 20_000.0
-_RANGE_DB, _LEAST_RANGE_DB = 70.0, 30.0
+LEAST_CLIP_S = 0.34
+LOWEST_HZ, HIGHEST_HZ = 40.0, 20_000.0
+_RANGE_DB, LEAST_RANGE_DB = 70.0, 30.0
 _LEAST_RANGE_LU = 12.0
 _SHORT_TERM_S = 3.0
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400)
 
-_PAPER, _INK, _FAINT, _ACCENT = "#101216", "#d7dae0", "#3a3f4a", "#f0a35e"
+PAPER, INK, FAINT, _ACCENT = "#101216", "#d7dae0", "#3a3f4a", "#f0a35e"
 
 
 @dataclass(frozen=True)
@@ -68,17 +80,17 @@ def plot(audio_path: Path, png_path: Path) -> None:
     give_matplotlib_a_folder()
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(16.0, 9.0), dpi=100, facecolor=_PAPER)
+    figure = Figure(figsize=(16.0, 9.0), dpi=100, facecolor=PAPER)
     figure.subplots_adjust(left=0.062, right=0.922, bottom=0.055, top=0.932, hspace=0.05)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.6, 1.0])
     for axes in (upper, lower):
         _style(axes)
     _draw_spectrogram(figure, upper, measured)
     _draw_loudness(lower, measured)
-    upper.set_title(audio_path.name, loc="left", color=_INK, fontsize=15, pad=12)
-    upper.set_title(_summary(measured), loc="right", color=_INK, fontsize=12, pad=12)
+    upper.set_title(audio_path.name, loc="left", color=INK, fontsize=15, pad=12, parse_math=False)
+    upper.set_title(_summary(measured), loc="right", color=INK, fontsize=12, pad=12)
     try:
-        figure.savefig(png_path, format="png", facecolor=_PAPER)
+        figure.savefig(png_path, format="png", facecolor=PAPER)
     except OSError as error:
         raise AudioFileError(f"{png_path} cannot be written: check that its folder may be written to.") from error
 
@@ -102,7 +114,7 @@ def _measure(path: Path) -> _Measured:
         if frames == 0:
             raise AudioFileError(f"{path} holds no sound to draw.")
         hop = max(-(-frames // _MOST_COLUMNS), round(rate * _LEAST_HOP_S))
-        clip = np.zeros((fft.next_fast_len(max(hop, round(rate * _LEAST_CLIP_S)), real=True), channels), np.float32)
+        clip = np.zeros((fft.next_fast_len(max(hop, round(rate * LEAST_CLIP_S)), real=True), channels), np.float32)
         # Clips are longer than hops: a column belongs to the middle of its clip, which is this many hops back.
         delay = (len(clip) - hop) // (2 * hop)
         meter = Meter(rate, channels)
@@ -120,20 +132,20 @@ def _measure(path: Path) -> _Measured:
 
 
 def _style(axes: "Axes") -> None:
-    axes.set_facecolor(_PAPER)
-    axes.tick_params(colors=_INK, labelsize=11, length=4, color=_FAINT)
+    axes.set_facecolor(PAPER)
+    axes.tick_params(colors=INK, labelsize=11, length=4, color=FAINT)
     axes.yaxis.set_label_coords(-0.042, 0.5)
     for spine in axes.spines.values():
-        spine.set_color(_FAINT)
+        spine.set_color(FAINT)
 
 
 def _draw_spectrogram(figure: "Figure", axes: "Axes", measured: _Measured) -> None:
     from matplotlib.ticker import FixedLocator
 
-    highest_hz = min(_HIGHEST_HZ, measured.rate / 2.0)
-    bottom, top = round(_bin(_LOWEST_HZ)), min(round(_bin(highest_hz)) + 1, BINS)
+    highest_hz = min(HIGHEST_HZ, measured.rate / 2.0)
+    bottom, top = round(bin_at(LOWEST_HZ)), min(round(bin_at(highest_hz)) + 1, BINS)
     shown = measured.level_db[bottom:top]
-    loudest = max(float(np.quantile(shown, 0.9995)), FLOOR_DB + _LEAST_RANGE_DB)
+    loudest = max(float(np.quantile(shown, 0.9995)), FLOOR_DB + LEAST_RANGE_DB)
     image = axes.imshow(
         shown,
         origin="lower",
@@ -145,15 +157,15 @@ def _draw_spectrogram(figure: "Figure", axes: "Axes", measured: _Measured) -> No
         extent=(0.0, shown.shape[1] * measured.hop_s, bottom - 0.5, top - 0.5),
     )
     marks = [hz for hz in (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000) if hz <= highest_hz]
-    axes.yaxis.set_major_locator(FixedLocator([_bin(hz) for hz in marks]))
+    axes.yaxis.set_major_locator(FixedLocator([bin_at(hz) for hz in marks]))
     axes.set_yticklabels([f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in marks])
-    axes.set_ylabel("frequency in Hz", color=_INK, fontsize=12)
+    axes.set_ylabel("frequency in Hz", color=INK, fontsize=12)
     axes.tick_params(labelbottom=False)
     place = axes.get_position()
     bar = figure.colorbar(image, cax=figure.add_axes((0.932, place.y0, 0.011, place.height)))
-    bar.set_label("level in each 10 cents, dB re full-scale sine", color=_INK, fontsize=11)
-    bar.ax.tick_params(colors=_INK, labelsize=10, color=_FAINT)
-    bar.outline.set_edgecolor(_FAINT)
+    bar.set_label("level in each 10 cents, dB re full-scale sine", color=INK, fontsize=11)
+    bar.ax.tick_params(colors=INK, labelsize=10, color=FAINT)
+    bar.outline.set_edgecolor(FAINT)
 
 
 def _draw_loudness(axes: "Axes", measured: _Measured) -> None:
@@ -169,32 +181,32 @@ def _draw_loudness(axes: "Axes", measured: _Measured) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.plot(middles, lufs, color=_ACCENT, linewidth=1.6)
         axes.fill_between(middles, np.maximum(lufs, low - spare), low - spare, color=_ACCENT, alpha=0.14, linewidth=0)
-        axes.axhline(measured.integrated_lufs, color=_INK, linewidth=0.9, linestyle=(0, (6, 5)), alpha=0.7)
+        axes.axhline(measured.integrated_lufs, color=INK, linewidth=0.9, linestyle=(0, (6, 5)), alpha=0.7)
     else:
         axes.set_yticks([])
-        axes.text(0.5, 0.5, "nothing to measure", color=_FAINT, ha="center", va="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "nothing to measure", color=FAINT, ha="center", va="center", transform=axes.transAxes)
     axes.set_xlim(0.0, measured.seconds)
     axes.xaxis.set_major_locator(MultipleLocator(_time_step_s(measured.seconds)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: _clock(seconds)))
-    axes.grid(axis="y", color=_FAINT, linewidth=0.6)
-    axes.set_ylabel("LUFS, over 3 s", color=_INK, fontsize=12)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.set_ylabel("LUFS, over 3 s", color=INK, fontsize=12)
 
 
 def _time_step_s(seconds: float) -> int:
     return next((step for step in _TIME_STEPS_S if seconds <= 13 * step), _TIME_STEPS_S[-1])
 
 
-def _bin(hz: float) -> float:
+def bin_at(hz: float) -> float:
     return (BINS - 1) + BINS_PER_OCTAVE * float(np.log2(hz / TOP_HZ))
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _summary(measured: _Measured) -> str:
     if not np.isfinite(measured.integrated_lufs):
-        return f"silent, {_clock(measured.seconds)}"
+        return f"silent, {clock(measured.seconds)}"
     figures = f"integrated {measured.integrated_lufs:.1f} LUFS, true peak {measured.true_peak_dbtp:.1f} dBTP"
     # The axes have true minus signs, and so has the title.
-    return f"{figures}, {_clock(measured.seconds)}".replace("-", "\N{MINUS SIGN}")
+    return f"{figures}, {clock(measured.seconds)}".replace("-", "\N{MINUS SIGN}")

@@ -17,13 +17,22 @@ from appliance.mood import QUANTITIES, Mood
 if TYPE_CHECKING:
     from appliance.engine.timeline import Timeline
     from appliance.service.render import Rendering, Source
+    from appliance.settings import MusicSettings
 
-__all__ = ["render"]
+__all__ = ["Progress", "render"]
 
 _SEED_BITS = 32
-# To begin late, every piece on the way is composed: a month takes some minutes.
+# To begin late, every piece on the way is composed: a month takes ten minutes.
 _LONGEST_S = 2_592_000
-_TOLD_BY_THE_LOG = {"seed": "--seed", "piece": "--piece", "moods": "--mood", "rate": "--rate", "channels": "--channels"}
+_TOLD_BY_THE_LOG = {
+    "seed": "--seed",
+    "piece": "--piece",
+    "moods": "--mood",
+    "territory": "--territory",
+    "radius": "--radius",
+    "rate": "--rate",
+    "channels": "--channels",
+}
 
 
 @click.command()
@@ -37,6 +46,10 @@ _TOLD_BY_THE_LOG = {"seed": "--seed", "piece": "--piece", "moods": "--mood", "ra
 )
 @click.option("--model", metavar="FILE_OR_NAME", help="The model to play; the shipped one unless told.")
 @click.option("--mood", "moods", multiple=True, metavar="NAME=VALUE", help=f"Any of {', '.join(QUANTITIES)}.")
+@click.option(
+    "--territory", multiple=True, metavar="SEED/PIECE", help="Stay around this piece, as in 7/12 of a contact sheet."
+)
+@click.option("--radius", type=float, help="How far around: 1 is as far as two sounds usually are; 0.6 unless told.")
 @click.option("--rate", type=int, default=48_000, show_default=True, help="Frames per second.")
 @click.option("--channels", type=int, default=2, show_default=True, help="1 to 8.")
 @click.option("--beds", default="weather", show_default=True, metavar="FOLDER", help="Nature recordings, or none.")
@@ -58,6 +71,8 @@ def render(
     seed: int | None,
     model: str | None,
     moods: tuple[str, ...],
+    territory: tuple[str, ...],
+    radius: float | None,
     rate: int,
     channels: int,
     beds: str,
@@ -82,7 +97,7 @@ def render(
     if out.resolve().parent == Path(beds).resolve():
         raise UsageError(f"{out} would be written among the recordings in {beds}: choose another folder.")
 
-    from appliance.service.build import build_timeline
+    from appliance.service.build import bounds_of, build_timeline
     from appliance.service.render import Excerpt, Excerpted, file_kind, write
     from appliance.settings import SoundSettings
 
@@ -90,14 +105,15 @@ def render(
     file_kind(out)
     if replay is None:
         seed = secrets.randbits(_SEED_BITS) if seed is None else seed
-        timeline = build_timeline(model, rate, channels, beds, SoundSettings(), _tell_aside)
+        bounds = bounds_of(_narrowed(territory, radius))
+        timeline = build_timeline(model, rate, channels, beds, SoundSettings(), _tell_aside, bounds)
         sound: Source = Excerpted(timeline, Excerpt(seed, mood, piece, start))
     else:
         timeline, sound, seed, most_s = _replay(replay, model, beds, start)
         length_s = min(length_s, most_s)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with _Progress(length_s, hidden=as_json or sys.stderr is None or not sys.stderr.isatty()) as progress:
+    with Progress(length_s, hidden=as_json or sys.stderr is None or not sys.stderr.isatty()) as progress:
         result = write(sound, timeline, (length_s, fade_out), out, progress.show)
     _tell(result, out, seed, model or "default", as_json)
     if plot and result.seconds:
@@ -117,6 +133,25 @@ def _tell_aside(sentence: str) -> None:
 
 def _given(parameter: str) -> bool:
     return click.get_current_context().get_parameter_source(parameter) is click.core.ParameterSource.COMMANDLINE
+
+
+def _narrowed(territory: tuple[str, ...], radius: float | None) -> "MusicSettings":
+    """Take what narrows the music as settings would."""
+    from pydantic import ValidationError
+
+    from appliance.settings import MusicSettings
+
+    told = {} if radius is None else {"radius": radius}
+    if told and not territory:
+        raise UsageError("--radius is counted around a piece: name one with --territory.")
+    try:
+        return MusicSettings.model_validate({"territory": territory, **told})
+    except ValidationError as error:
+        option = f"--{error.errors()[0]['loc'][0]}"
+        wanted = (
+            "a number from 0.1 to 2" if option == "--radius" else "a seed and a piece, as in 7/12, at most 64 times"
+        )
+        raise UsageError(f"{option} takes {wanted}.") from error
 
 
 def _replay(path: Path, model: str | None, beds: str, start_s: float) -> "tuple[Timeline, Source, int, float]":
@@ -162,14 +197,15 @@ def _check_seconds(option: str, seconds: float) -> None:
         raise UsageError(f"{option} takes seconds from 0 to {_LONGEST_S} (30 days), not {seconds:g}.")
 
 
-class _Progress:
+class Progress:
     """A progress bar on stderr, or nothing where nobody looks."""
 
     def __init__(self, seconds: float, hidden: bool) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
 
-        self._bar = Progress(
+        self._bar = Bar(
             TextColumn("rendering"),
             BarColumn(),
             TextColumn("{task.completed:.0f} of {task.total:.0f} s"),
@@ -182,7 +218,7 @@ class _Progress:
     def show(self, seconds: float) -> None:
         self._bar.update(self._task, completed=seconds)
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> "Progress":
         self._bar.start()
         return self
 

@@ -11,20 +11,27 @@ from appliance.folders import cache_folder
 from appliance.model.bundle import read
 from appliance.model.library import find
 from appliance.mood import Mood
-from appliance.settings import BUILT_IN_BEDS, MOST_CHANNELS, NO_BEDS, RATES, SoundSettings
+from appliance.score.territory import WIDE, Bounds
+from appliance.settings import BUILT_IN_BEDS, MOST_CHANNELS, NO_BEDS, RATES, MusicSettings, SoundSettings
 from appliance.spectrum.codec import Floats, linear_grid
 from appliance.synth.beds import Beds
 from appliance.synth.recordings import prepare
 from appliance.synth.weather import weather
 
-__all__ = ["build_timeline", "endless"]
+__all__ = ["bounds_of", "build_timeline", "endless"]
 
 # The built-in weather is the same on every machine and every day, so that a seed means the same music.
 _WEATHER_SEED = 0x5EA
 
 
 def build_timeline(
-    model: str | None, rate: int, channels: int, beds: str, sound: SoundSettings, tell: Callable[[str], None]
+    model: str | None,
+    rate: int,
+    channels: int,
+    beds: str,
+    sound: SoundSettings,
+    tell: Callable[[str], None],
+    bounds: Bounds = WIDE,
 ) -> Timeline:
     """Build the engine.
 
@@ -36,6 +43,8 @@ def build_timeline(
         A folder of recordings, "weather" or "none".
     tell : callable
         Told in one sentence of each recording that had to be left out.
+    bounds : Bounds
+        Within which the score stays.
 
     Raises
     ------
@@ -49,7 +58,14 @@ def build_timeline(
     if not 1 <= channels <= MOST_CHANNELS:
         raise UsageError(f"There can be 1 to {MOST_CHANNELS} channels, not {channels}.")
     bundle = read(find(model))
-    return Timeline(bundle, rate, channels, _beds(beds, rate, channels, tell), sound.target_lufs, sound.ceiling_dbtp)
+    prepared = _beds(beds, rate, channels, tell)
+    return Timeline(bundle, rate, channels, prepared, sound.target_lufs, sound.ceiling_dbtp, bounds)
+
+
+def bounds_of(music: MusicSettings) -> Bounds:
+    """Give the bounds that settings set."""
+    kept = tuple((int(seed), int(piece)) for seed, _, piece in (place.partition("/") for place in music.territory))
+    return Bounds(kept, music.radius, music.tuning_hz)
 
 
 def endless(timeline: Timeline, seed: int, mood: Mood) -> Iterator[Floats]:

@@ -21,7 +21,7 @@ from appliance.folders import cache_folder, state_folder
 from appliance.health.liveness import engine_verdict
 from appliance.health.watchdog import Watchdog
 from appliance.mood import Mood
-from appliance.service.build import build_timeline
+from appliance.service.build import bounds_of, build_timeline
 from appliance.service.factory import ensure
 from appliance.service.ladder import Ladder, Rung
 from appliance.service.mornings import Morning, Mornings
@@ -172,7 +172,8 @@ class _Engine:
             model = music.model if self._rung.own_model else None
             # A folder of recordings may be on a stick that was pulled out.
             beds = music.beds if self._rung.own_model else BUILT_IN_BEDS
-            timeline = build_timeline(model, ring.rate, ring.channels, beds, self._settings.sound, self._say)
+            sound, bounds = self._settings.sound, bounds_of(music)
+            timeline = build_timeline(model, ring.rate, ring.channels, beds, sound, self._say, bounds)
             self._timeline = timeline
         return timeline
 

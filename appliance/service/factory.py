@@ -79,10 +79,11 @@ def main() -> int:
         if load_exact(path(folder, card.rate, card.channels), card.rate, card.channels) is not None:
             return 0
         # The engine takes a second to load, which nobody should wait for every time.
-        from appliance.service.build import build_timeline
+        from appliance.service.build import bounds_of, build_timeline
         from appliance.settings import BUILT_IN_BEDS
 
-        timeline = build_timeline(None, card.rate, card.channels, BUILT_IN_BEDS, settings.sound, _tell)
+        bounds = bounds_of(settings.music)
+        timeline = build_timeline(None, card.rate, card.channels, BUILT_IN_BEDS, settings.sound, _tell, bounds)
         problem = ensure(timeline, folder)
     except LatentError as error:
         _tell(str(error))

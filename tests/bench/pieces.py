@@ -1,0 +1,223 @@
+"""What the score does over many pieces, without making their sound: gates, key, figures, rests, relations.
+
+    python tests/bench/pieces.py [--pieces 200] [--seed 7] [--model default] [--json]
+
+``listen.py`` measures what is heard; this looks at what only the score knows.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import asdict, dataclass, replace
+from itertools import islice, pairwise
+
+import numpy as np
+
+from appliance.engine.opening import space_of
+from appliance.model.bundle import read
+from appliance.model.library import find
+from appliance.mood import Mood
+from appliance.score import form, harmony, skim, territory
+from appliance.score.grammar import SOUNDS
+from appliance.score.path import figure_share, moment
+from appliance.score.piece import FIGURES, Piece
+from appliance.score.space import Space
+from appliance.spectrum import traits
+from appliance.spectrum.codec import Floats, decibels, transpose
+
+CANDIDATES = 8
+HEARD_DB = -75.0
+# A figure counts as present while it is no more than this below the ground.
+PRESENT_DB = -15.0
+RELATED_HOPS = 12
+TWO_HOURS_S = 7200.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found; times in seconds, shares 0..1.
+
+    Attributes
+    ----------
+    compose_s : processor time for a piece, median
+    hops, outside : hops gone through, and those outside the gates
+    worth, random_worth : of the pieces kept, and of any one of the eight, means; as `skim.Finding` has it
+    in_key, random_in_key, sharpness_db, random_sharpness_db, roughness, random_roughness : likewise
+    pair_percentile : median over pairs of the ground's sounds
+    figure_pair_percentile : likewise of a figure with the ground
+    figure_present : of the time
+    rests, rest_s, longest_without_rest_s
+    lengths_s : shortest, median and longest piece
+    first_return : least number of pieces after which a place is dealt again
+    neighbours_db, random_db, two_hours_db : how far apart the mean spectra of pieces are
+    tonic_moves : how many of the pieces have another tonic than the one before
+    sag_db : how far peaks half way between sounds lie below those at the ends, median
+    still : share of pieces whose wiggle was taken away
+    """
+
+    pieces: int
+    compose_s: float
+    hops: int
+    outside: int
+    worth: float
+    random_worth: float
+    in_key: float
+    random_in_key: float
+    sharpness_db: float
+    random_sharpness_db: float
+    roughness: float
+    random_roughness: float
+    pair_percentile: float
+    figure_pair_percentile: float
+    figure_present: float
+    rests: int
+    rest_s: float
+    longest_without_rest_s: float
+    lengths_s: tuple[float, float, float]
+    first_return: int | None
+    neighbours_db: float
+    random_db: float
+    two_hours_db: float | None
+    tonic_moves: float
+    sag_db: float
+    still: float
+
+
+def report(space: Space, seed: int, count: int) -> Report:
+    """Compose pieces 0 to ``count`` of a seed and go through all of them."""
+    composer = skim.Composer(space, territory.WIDE)
+    mood = Mood()
+    pieces, spent, eight = [], [], []
+    for number in range(count):
+        began = time.process_time()
+        pieces.append(composer.compose(seed, number, mood))
+        spent.append(time.process_time() - began)
+        eight.append(
+            [_every(space, piece, 10) for piece in islice(composer.candidates(seed, number, mood), CANDIDATES)]
+        )
+    kept = [_every(space, piece, 1) for piece in pieces]
+    random = [finding for findings in eight for finding in findings]
+    percentiles = [_percentiles(space, piece) for piece in pieces]
+    apart = _apart_db([_mean_db(space, piece) for piece in pieces])
+    begins = np.array([form.form(seed, number).begins_s for number in range(count)])
+    rests = _rests_s(pieces, begins)
+    lag = np.abs(begins[:, np.newaxis] - begins[np.newaxis])
+    later = np.abs(lag - TWO_HOURS_S) < 400.0
+    lengths = sorted(piece.length_s for piece in pieces)
+    return Report(
+        pieces=count,
+        compose_s=statistics.median(spent),
+        hops=sum(skim.hops_of(piece) for piece in pieces),
+        outside=sum(len(finding.outside) for finding in kept),
+        worth=statistics.fmean(finding.worth for finding in kept),
+        random_worth=statistics.fmean(finding.worth for finding in random),
+        in_key=statistics.fmean(finding.in_key for finding in kept),
+        random_in_key=statistics.fmean(finding.in_key for finding in random),
+        sharpness_db=statistics.fmean(finding.sharpness_db for finding in kept),
+        random_sharpness_db=statistics.fmean(finding.sharpness_db for finding in random),
+        roughness=statistics.fmean(finding.roughness for finding in kept),
+        random_roughness=statistics.fmean(finding.roughness for finding in random),
+        pair_percentile=float(np.median(np.concatenate([ground for ground, _ in percentiles]))),
+        figure_pair_percentile=float(np.median(np.concatenate([figures for _, figures in percentiles]))),
+        figure_present=float(np.concatenate([_figures(piece, mood) for piece in pieces]).mean()),
+        rests=len(rests),
+        rest_s=statistics.median(rest_s for piece in pieces for _, rest_s in piece.rests),
+        longest_without_rest_s=float(np.diff(rests).max()),
+        lengths_s=(lengths[0], statistics.median(lengths), lengths[-1]),
+        first_return=_first_return(space, seed, count),
+        neighbours_db=float(np.mean(np.diag(apart, 1))),
+        random_db=float(apart[np.triu_indices(count, 1)].mean()),
+        two_hours_db=float(apart[later].mean()) if later.any() else None,
+        tonic_moves=statistics.fmean(one.tonic != two.tonic for one, two in pairwise(pieces)),
+        sag_db=float(np.median(np.concatenate([_sags_db(space, piece) for piece in pieces]))),
+        still=statistics.fmean(piece.reach == 0.0 for piece in pieces),
+    )
+
+
+def _every(space: Space, piece: Piece, hops: int) -> skim.Finding:
+    return skim.go_through(space, piece, Mood(), range(0, skim.hops_of(piece), hops), space.gates)
+
+
+def _percentiles(space: Space, piece: Piece) -> tuple[Floats, Floats]:
+    """Percentiles of the pairs of the ground's sounds, and of those of figures with the ground."""
+    places = np.stack([piece.latent(letter) for letter in SOUNDS] + [piece.figure(each) for each in range(FIGURES)])
+    shifts = (*piece.shifts, *piece.figure_shifts)
+    sounds = np.stack([transpose(row, by) for row, by in zip(space.decode(places), shifts, strict=True)])
+    found = harmony.roughness_percentiles(sounds)
+    ground = len(SOUNDS)
+    return found[:ground, :ground][np.triu_indices(ground, 1)], found[:ground, ground:].ravel()
+
+
+def _mean_db(space: Space, piece: Piece) -> Floats:
+    """Mean spectrum in dB of what is heard of a piece, (1233,)."""
+    hops = range(0, skim.hops_of(piece), RELATED_HOPS)
+    moments = [moment(space, piece, hop * skim.HOP_S / piece.letter_s, Mood()) for hop in hops]
+    heard = skim.blends(space, [sounds for sounds in moments if sounds])
+    return np.asarray(np.maximum(decibels(heard), HEARD_DB).mean(axis=0))
+
+
+def _apart_db(means: list[Floats]) -> Floats:
+    """RMS difference of every pair, in dB, (n, n)."""
+    return np.stack([np.sqrt(np.mean((np.stack(means) - mean) ** 2, axis=1)) for mean in means])
+
+
+def _figures(piece: Piece, mood: Mood) -> Floats:
+    """Whether a figure is heard in each hop, (hops,)."""
+    least = 10.0 ** (PRESENT_DB / 10.0)
+    phases = np.arange(skim.hops_of(piece)) * skim.HOP_S / piece.letter_s
+    return np.array(
+        [any(figure_share(piece, each, phase, mood) > least for each in range(FIGURES)) for phase in phases]
+    )
+
+
+def _rests_s(pieces: list[Piece], begins: Floats) -> list[float]:
+    """When rests are, at their middle."""
+    return [
+        float(begin + letters * piece.letter_s) for piece, begin in zip(pieces, begins, strict=True)
+        for letters, _ in piece.rests
+    ]  # fmt: skip
+
+
+def _first_return(space: Space, seed: int, count: int) -> int | None:
+    """The least number of pieces after which a place is dealt again; None if none is."""
+    last: dict[int, int] = {}
+    least = None
+    for number in range(count):
+        for place in territory.deal(np.arange(len(space.atlas)), seed, number):
+            if place in last:
+                least = min(number - last[place], least or count)
+            last[place] = number
+    return least
+
+
+def _sags_db(space: Space, piece: Piece) -> Floats:
+    """How far the peaks half way between two sounds lie below the mean of theirs, without figures or rests."""
+    sags = []
+    plain = replace(piece, rests=())
+    for index in range(len(piece.pattern) - 1):
+        if piece.pattern[index] != piece.pattern[index + 1]:
+            heard = [moment(space, plain, index + at, Mood(density=-1.0)) for at in (0.1, 0.65, 1.1)]
+            one, middle, two = traits.tonality(skim.blends(space, heard))
+            sags.append((one + two) / 2.0 - middle)
+    return np.array(sags)
+
+
+def main() -> None:
+    """Compose, measure and print."""
+    parser = argparse.ArgumentParser(description="Measures what the score does over many pieces.")
+    parser.add_argument("--pieces", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--model", default=None)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    given = parser.parse_args()
+    found = asdict(report(space_of(read(find(given.model))), given.seed, given.pieces))
+    if given.json:
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        print(f"{name:24}{value:10.4g}" if isinstance(value, int | float) else f"{name:24}{value}")
+
+
+if __name__ == "__main__":
+    main()
