@@ -90,6 +90,7 @@ class Voice:
         side_share = _side_shape(np.arange(self.grid.lines) * self.grid.spacing_hz)
         self._bass_lines = int(np.searchsorted(side_share, 1.0))
         self._bass_twice = np.repeat(side_share[: self._bass_lines], 2)
+        self._bass_lack = np.float32(1.0) - self._bass_twice**2
         self._mix = _mixing(channels)
         self._fade_in, self._fade_out = _fades(self.hop_frames, channels)
         self._faded = np.empty_like(self._fade_out)
@@ -147,7 +148,7 @@ class Voice:
                 row[: 2 * self._bass_lines] *= self._bass_twice
             else:
                 # What the sides lack in the bass the middle carries, so that power stays the same.
-                row[: 2 * self._bass_lines] *= np.sqrt(1.0 + (side / middle) ** 2 * (1.0 - self._bass_twice**2))
+                row[: 2 * self._bass_lines] *= np.sqrt(1.0 + (side / middle) ** 2 * self._bass_lack)
 
     def _add_tones(self, pair: tuple[Texture, Texture]) -> None:
         """Add the tones of both clips, whose phases go on from clip to clip."""
@@ -165,7 +166,7 @@ class Voice:
         tones[1:] *= side
         first = np.repeat(np.arange(PAIR) * self._spectra[0].size, counts)
         places = ((self._nearest[at] + first)[:, np.newaxis] + _KERNEL_STEPS).ravel()
-        kernels = self._kernels[at]
+        kernels = np.take(self._kernels, at, axis=0)
         for channel, each in enumerate(tones.astype(np.complex64)):
             lines = self._spectra.reshape(-1)[channel * self.grid.lines :]
             np.add.at(lines, places, (kernels * each[:, np.newaxis]).ravel())
