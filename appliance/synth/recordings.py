@@ -1,8 +1,8 @@
 """Nature recordings: a folder of sound files made into beds, once, and kept in a cache.
 
 The road of a file: read, brought to the rate and the channels, stripped of its fades, closed into a loop whose
-tail runs into its head, filtered, levelled. The filter works on the closed loop by FFT, so that it leaves no
-seam either.
+tail runs into its head, filtered, levelled and tamed. Filter and taming go round the closed loop, so that they
+leave no seam either.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy import fft
 
 from appliance.errors import AudioFileError
 from appliance.folders import shown, write_whole
 from appliance.spectrum.codec import BINS, Floats, analyse, from_power, power
 from appliance.synth.beds import Bed
 from appliance.synth.loudness import Meter
+from appliance.synth.taming import filtered, tame
 
 __all__ = ["RECORDING_LUFS", "prepare"]
 
 RECORDING_LUFS = -30.0
 # Raised whenever the preparation changes what it makes, so that what older versions cached is left aside.
-_VERSION = 2
+_VERSION = 3
 # Longer ones would take half a gigabyte while they are prepared, and a bed gives way after two minutes.
 _LONGEST_S = 180.0
 _SHORTEST_S = 3.0
@@ -38,6 +38,8 @@ _PAUSE_DB = 40.0
 _RATES = (4_000, 400_000)
 _MOST_CHANNELS = 16
 _SPECTRUM_CLIPS = 12
+_MOST_ROUNDS = 8
+_CLOSE_LU = 0.1
 # Full scale is 1; powers of samples that are far above it overflow float32.
 _HIGHEST_PEAK = 1000.0
 
@@ -62,7 +64,8 @@ def prepare(folder: Path, rate: int, channels: int, cache: Path, skipped: Callab
     Returns
     -------
     tuple of Bed
-        In the order of their names, at -30 LUFS; loops are read-only memory maps, (frames, channels) float32.
+        In the order of their names, at -30 LUFS and tame (see `taming`); loops are read-only memory maps,
+        (frames, channels) float32.
 
     Raises
     ------
@@ -112,7 +115,7 @@ class _Store:
             return kept
         with _plainly(path):
             sound = _read(path, self._rate, self._channels)
-            loop = _levelled(_filtered(_closed(_sustained(sound, self._rate), self._rate), self._rate), self._rate)
+            loop = _levelled(filtered(_closed(_sustained(sound, self._rate), self._rate), self._rate), self._rate)
         bed = Bed(path.stem, loop, _spectrum(loop, self._rate), RECORDING_LUFS)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -256,29 +259,32 @@ def _smooth_at_most(most: int) -> int:
     return 2 * best
 
 
-def _filtered(loop: Floats, rate: int) -> Floats:
-    """Remove what lies under 25 Hz (with it DC) and above 20 kHz, in soft steps, in place."""
-    hz = np.arange(len(loop) // 2 + 1) * (rate / len(loop))
-    rise = np.clip((hz - 20.0) / 10.0, 0.0, 1.0)
-    fall = np.clip((20_000.0 - hz) / 1_000.0, 0.0, 1.0)
-    gain = (np.sin(0.5 * np.pi * rise) * np.sin(0.5 * np.pi * fall)).astype(np.float32)
-    for channel in range(loop.shape[1]):
-        lines = fft.rfft(loop[:, channel])
-        lines *= gain
-        loop[:, channel] = fft.irfft(lines, n=len(loop))
+def _levelled(loop: Floats, rate: int) -> Floats:
+    """Bring a loop to -30 LUFS and tame it, in place, by turns, for each undoes a little of the other.
+
+    In the end it is tame, and quieter if it cannot be both. Raises AudioFileError for silence.
+    """
+    tamed = False
+    for _ in range(_MOST_ROUNDS):
+        missing = RECORDING_LUFS - _integrated_lufs(loop, rate)
+        if tamed and abs(missing) < _CLOSE_LU:
+            break
+        loop *= np.float32(10.0 ** (missing / 20.0))
+        tamed = tame(loop, rate)
+        if not tamed:
+            break
     return loop
 
 
-def _levelled(loop: Floats, rate: int) -> Floats:
-    """Bring a loop to -30 LUFS, in place."""
+def _integrated_lufs(loop: Floats, rate: int) -> float:
+    """Give a loop's loudness; raises AudioFileError for silence."""
     meter = Meter(rate, loop.shape[1])
     for start in range(0, len(loop), 10 * rate):
         meter.add(loop[start : start + 10 * rate])
     measured = meter.integrated_lufs()
     if measured == float("-inf"):
         raise AudioFileError("is silent")
-    loop *= np.float32(10.0 ** ((RECORDING_LUFS - measured) / 20.0))
-    return loop
+    return measured
 
 
 def _spectrum(loop: Floats, rate: int) -> Floats:

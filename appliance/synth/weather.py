@@ -15,6 +15,7 @@ from scipy import fft
 from appliance.spectrum.codec import Floats, analyse, from_power, power
 from appliance.synth.beds import Bed
 from appliance.synth.loudness import loop_lufs
+from appliance.synth.taming import low_cut
 
 __all__ = ["WEATHER_LUFS", "weather"]
 
@@ -23,6 +24,8 @@ _FRAME_S = 0.085
 _LOWEST_HZ = 35.0
 _HIGHEST_HZ = 16_000.0
 _GRID_PER_OCTAVE = 9
+# Of 5 ms each, to half a frame: a rate well above twice what is cut away.
+_RUMBLE_STEPS = 8
 # Bass from everywhere, treble from all sides: what a wide sky sounds like, and what small speakers can bear.
 _MONO_BELOW_HZ = 130.0
 _WIDE_ABOVE_HZ = 300.0
@@ -84,7 +87,8 @@ class _Canvas:
 
     @property
     def frame(self) -> int:
-        return 2 * fft.next_fast_len(round(_FRAME_S * self.rate / 2.0), real=True)
+        step = round(_FRAME_S * self.rate / (2.0 * _RUMBLE_STEPS))
+        return 2 * _RUMBLE_STEPS * fft.next_fast_len(step, real=True)
 
     @property
     def frames(self) -> int:
@@ -129,6 +133,7 @@ class _Canvas:
         half = self.frame // 2
         window = np.sin(np.pi * (np.arange(self.frame) + 0.5) / self.frame).astype(np.float32)
         loop = np.empty((self.frames * half, self.channels), dtype=np.float32)
+        rumble: Floats | None = None
         for channel in range(self.channels):
             lines = self._phasors(amplitude.shape)
             lines *= own_gain
@@ -137,7 +142,10 @@ class _Canvas:
             clips = fft.irfft(lines, n=self.frame, axis=1)
             clips *= window
             clips[:, :half] += np.roll(clips[:, half:], 1, axis=0)
-            loop[:, channel] = clips[:, :half].ravel()
+            sound = clips[:, :half].ravel()
+            # So deep, all channels are the same.
+            rumble = _rumble(sound, self.rate, half // _RUMBLE_STEPS) if rumble is None else rumble
+            np.subtract(sound, rumble, out=loop[:, channel])
         return loop
 
     def _phasors(self, shape: tuple[int, ...]) -> npt.NDArray[np.complex64]:
@@ -146,7 +154,7 @@ class _Canvas:
         return np.asarray(directions[self.rng.integers(0, 256, shape, dtype=np.uint8)])
 
     def drops(self, loop: Floats, per_s: float, pitch_hz: tuple[float, float], level_db: float) -> None:
-        """Let drops fall into a loop: each a short ring of its own size, place and moment.
+        """Let drops fall into a loop: each a short ring of its own size, place and moment, and no push (DC).
 
         ``level_db`` is the level of a middling drop relative to the RMS of the loop; small ones are many.
         """
@@ -159,6 +167,7 @@ class _Canvas:
             decay_s = 0.0012 + 0.0035 * size
             swell = (1.0 - np.exp(-time / 0.0006)) * np.exp(-time / decay_s)
             ring = swell * np.sin(2.0 * np.pi * hz * (time + 2.0 * time**2) + 2.0 * np.pi * self.rng.random())
+            ring -= swell * (ring.sum() / swell.sum())
             loud_db = level_db + 5.0 * float(self.rng.standard_normal()) + 6.0 * (size - 0.5)
             ring *= rms * 10.0 ** (loud_db / 20.0)
             self._let_fall(loop, ring.astype(np.float32))
@@ -172,6 +181,23 @@ class _Canvas:
         for channel, gain in ((first, np.cos(angle)), ((first + 1) % self.channels, np.sin(angle))):
             loop[start : start + before, channel] += np.float32(gain) * ring[:before]
             loop[: len(ring) - before, channel] += np.float32(gain) * ring[before:]
+
+
+def _rumble(sound: Floats, rate: int, step: int) -> Floats:
+    """What of a loop of one channel is too deep to be heard; frames so short cannot but make some.
+
+    Found at a rate ``step`` times lower, to which cubic B-splines lead and from which they lead back: transforms of
+    whole loops would keep their tables in memory.
+    """
+    square = np.convolve(np.ones(step), np.ones(step))
+    spline = np.append(np.convolve(square, square), np.zeros(3)).reshape(4, step).astype(np.float32) / step**4
+    parts = sound.reshape(-1, step) @ spline.T
+    slow = np.sum([np.roll(parts[:, place], -place) for place in range(4)], axis=0)
+    hz = np.fft.rfftfreq(len(slow), step / rate)
+    cut = (1.0 - low_cut(hz)) / np.sinc(hz * step / rate) ** 8
+    slow = fft.irfft(fft.rfft(slow) * cut, n=len(slow)).astype(np.float32)
+    around = np.stack([np.roll(slow, place) for place in range(4)], axis=1)
+    return np.asarray((around @ (spline * np.float32(step))).ravel())
 
 
 def _decibels(level_db: Picture) -> Picture:
