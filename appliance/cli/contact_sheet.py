@@ -96,3 +96,5 @@ def _tell(panels: "Sequence[Panel]", facts: dict[str, object], as_json: bool) ->
     click.echo(f"{'at':>6}  {'seed':>{wide}}  piece    long  all of it")
     for each in panels:
         click.echo(f"{each.at:>6}  {each.seed:>{wide}}  {each.shown.number:>5}  {each.long:>6}  {each.command}")
+    click.echo(f'To stay around one of them, or several: territory = ["{facts["seed"]}/{panels[-1].shown.number}"]')
+    click.echo("under [music] in latent.toml, or as --territory of latent render.")

@@ -93,7 +93,7 @@ def gates_of(decode: Callable[[Floats], Floats], atlas: Floats) -> Gates:
     found = measure(blended(power(spectra)))
     lufs = traits.level(spectra)
     return Gates(
-        lufs=(float(np.percentile(lufs, 1)) - 10.0, float(np.percentile(lufs, 99)) + 4.0),
+        lufs=(float(np.percentile(lufs, 1)) - 10.0, float(np.percentile(lufs, 99)) + 6.0),
         sharpness_db=float(np.percentile(found.sharpness_db, 1)) - 2.0,
         harshness_db=float(np.percentile(found.harshness_db, 98)) + 1.0,
         roughness=float(np.percentile(found.roughness, 98)) + 0.03,

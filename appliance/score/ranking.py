@@ -35,7 +35,7 @@ _WHIM = 0.6
 _ROUGHNESS_WEIGHT = 7.0
 _DIFFERENCE_WEIGHT = 3.0
 _DIFFERENT_ENOUGH_DB = 14.0
-# What lies outside the gates is taken only where there is nothing else.
+# What lies outside the gates, or nearly, is taken only where there is nothing else.
 _OUTSIDE = 100.0
 # Figures lie above the ground rather than under it.
 _FIGURE_PITCH_WEIGHT = 1.0
@@ -98,7 +98,8 @@ def offer(
     spectra = space.decode(latents)
     shifts, shares = harmony.tunings(harmony.chroma(*traits.peaks(spectra)), tonic, 1.0 + mood.consonance)
     moved = np.stack([transpose(row, int(shift)) for row, shift in zip(spectra, shifts, strict=True)])
-    outside = space.gates.outside_level(traits.level(spectra)) | space.gates.outside(measure(blended(power(moved))))
+    gates = space.gates.inner()
+    outside = gates.outside_level(traits.level(spectra)) | gates.outside(measure(blended(power(moved))))
     # Axes count by how much of the atlas lies along them: far along a narrow one nothing changes.
     apart = np.linalg.norm((steps - centre) * (space.scale / np.linalg.norm(space.scale)), axis=1)
     scores = (

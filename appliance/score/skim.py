@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 
@@ -18,20 +19,24 @@ from appliance.score.territory import Bounds, deal, drift, within
 from appliance.spectrum import traits
 from appliance.spectrum.codec import CLIP_S, Floats, from_power, power
 
-__all__ = ["Composer", "Finding", "blends", "go_through", "hops_of", "stays_within"]
+__all__ = ["Composer", "Finding", "blends", "go_through", "hops_of", "share_outside"]
 
 HOP_S = CLIP_S / 2.0
 _CANDIDATES = 8
-# Every candidate is gone through at the first distance, and the best then at the second.
+# Every candidate is gone through at this distance, and the best then hop by hop.
 _SKIM_HOPS = 10
-_CLOSER_HOPS = 3
+# From which hop on at which distance: what is bad is found early, and in the end all hops were looked at.
+_FINER = ((0, 4), (2, 4), (1, 2))
+# So many of the best are tried with less and less of a wiggle before others are looked at.
 _SECOND_CHANCES = 3
+_MORE = 16
 # A hand may go back and forth while a piece is about to begin, and a contact sheet asks for all of its pieces twice.
 _REMEMBERED = 64
 # The decoder is quickest with so many.
 _TOGETHER = 64
-# Where a piece leaves the gates its wiggle is made smaller, at last to nothing.
-_CALMER = (1.0, 0.7, 0.4, 0.0)
+# Where a piece leaves the gates its wiggle is made smaller.
+_CALMER = (1.0, 0.7, 0.4)
+_CALMEST = 0.1
 _LETTER_S = (11.0, 38.0)
 _TURN_S = (15.0, 45.0)
 # A mood in steps: while a hand moves, the piece to come need not be composed again for every hair's breadth.
@@ -111,7 +116,14 @@ class Composer:
         ]
         best = [skimmed[index] for index in np.argsort(-np.array(worth), kind="stable")]
         calmer: Iterator[Piece] = (replace(piece, reach=reach) for reach in _CALMER for piece in best[:_SECOND_CHANCES])
-        return next((piece for piece in calmer if stays_within(self._space, piece, mood)), replace(best[0], reach=0.0))
+        others = (replace(piece, reach=_CALMER[-1]) for piece in chain(best[_SECOND_CHANCES:], islice(plans, _MORE)))
+        gone: dict[Piece, float] = {}
+        calmest = (replace(piece, reach=_CALMEST) for piece in best)
+        for piece in chain(calmer, others, calmest):
+            gone[piece] = share_outside(self._space, piece, mood)
+            if not gone[piece]:
+                break
+        return min(gone, key=gone.__getitem__)
 
     def _plan(
         self, number: int, settled: Form, tonic: int, there: Offer, mood: Mood, rng: np.random.Generator
@@ -192,13 +204,13 @@ def _decoded(space: Space, moments: Sequence[tuple[Sound, ...]]) -> tuple[Floats
     return powers, np.split(traits.level(spectra), ends)
 
 
-def stays_within(space: Space, piece: Piece, mood: Mood) -> bool:
-    """Whether no hop of a piece leaves the gates: every third is heard, and around those near a gate all."""
-    every = range(0, hops_of(piece), _CLOSER_HOPS)
-    near = go_through(space, piece, mood, every, space.gates.inner()).outside
-    around = sorted({hop + step for hop in near for step in range(1 - _CLOSER_HOPS, _CLOSER_HOPS)})
-    inside = [hop for hop in around if 0 <= hop < hops_of(piece)]
-    return not inside or not go_through(space, piece, mood, inside, space.gates).outside
+def share_outside(space: Space, piece: Piece, mood: Mood) -> float:
+    """How much of a piece lies outside the gates: 0 where no hop does, else what the first part gone through told."""
+    for first, step in _FINER:
+        share = go_through(space, piece, mood, range(first, hops_of(piece), step), space.gates).share_outside
+        if share:
+            return share
+    return 0.0
 
 
 def hops_of(piece: Piece) -> int:

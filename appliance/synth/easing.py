@@ -43,7 +43,7 @@ def eased(bin_power: Floats) -> Floats:
 
 @lru_cache(maxsize=1)
 def _tables() -> tuple[int, Floats, npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
-    """The first bin concerned; for each from there on what it gives, from where to where it gets, and one over how many.
+    """The first bin concerned; for each from there on what it gives, from and to where it gets, one over how many.
 
     Critical bandwidth as in E. Zwicker and E. Terhardt, "Analytical expressions for critical-band rate and critical
     bandwidth as a function of frequency", JASA 68 (1980): 25 + 75 (1 + 1.4 f^2)^0.69 Hz with f in kHz.
