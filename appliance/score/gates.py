@@ -19,7 +19,6 @@ __all__ = ["Gates", "Measured", "blended", "gates_of", "measure"]
 
 _SHARPEST_PEAKS = 12
 _GROUND_BINS = 30
-_PEAK_BINS = 4
 _HARSH_HZ = (2_000.0, 6_000.0)
 _INNER_LU, _INNER_SHARPNESS_DB, _INNER_HARSHNESS_DB, _INNER_ROUGHNESS = 3.0, 3.0, 2.5, 0.08
 _QUIETEST = 10.0**-7.5
@@ -110,12 +109,14 @@ def measure(powers: Floats) -> Measured:
     """Measure power spectra, (n, 1233), that were brought to one level."""
     spectra = from_power(powers)
     level_db = decibels(spectra)
-    sums = np.cumsum(np.pad(level_db, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
-    first, last = _surroundings()
-    prominence = level_db - ((sums[:, last] - sums[:, first]) / (last - first)).astype(np.float32)
+    sums = np.zeros((len(powers), BINS + 1))
+    np.cumsum(level_db, axis=1, out=sums[:, 1:])
     bins, heights = traits.peaks(spectra, _SHARPEST_PEAKS)
-    sharpness = np.where(np.isfinite(heights), np.take_along_axis(prominence, bins, axis=1), 0.0).mean(axis=1)
-    harsh = (powers * traits.k_weighting()) @ _harsh() / np.maximum(powers @ traits.k_weighting(), 1e-12)
+    first, last = np.maximum(bins - _GROUND_BINS, 0), np.minimum(bins + _GROUND_BINS + 1, BINS)
+    rows = np.arange(len(powers))[:, np.newaxis]
+    ground = (sums[rows, last] - sums[rows, first]) / (last - first)
+    sharpness = np.where(np.isfinite(heights), heights - ground, 0.0).mean(axis=1)
+    harsh = powers @ _harsh() / np.maximum(powers @ traits.k_weighting(), 1e-12)
     return Measured(
         sharpness.astype(np.float32),
         (10.0 * np.log10(np.maximum(harsh, 1e-9))).astype(np.float32),
@@ -125,12 +126,6 @@ def measure(powers: Floats) -> Measured:
 
 
 @lru_cache(maxsize=1)
-def _surroundings() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    at = np.arange(BINS)
-    return np.maximum(at - _GROUND_BINS, 0), np.minimum(at + _GROUND_BINS, BINS - 1) + 1
-
-
-@lru_cache(maxsize=1)
 def _harsh() -> Floats:
     hz = bin_hz()
-    return ((hz >= _HARSH_HZ[0]) & (hz <= _HARSH_HZ[1])).astype(np.float32)
+    return traits.k_weighting() * ((hz >= _HARSH_HZ[0]) & (hz <= _HARSH_HZ[1]))

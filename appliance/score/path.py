@@ -162,9 +162,9 @@ def _wiggle(space: Space, piece: Piece, phase: float, mood: Mood) -> Floats:
     """Where on the wiggler's circle, (32,) latent units."""
     radius = space.wiggle_speed * piece.turn_s / (2.0 * math.pi) * mood.wander / QUANTITIES["wander"].rest
     turn = 2.0 * math.pi * phase * piece.letter_s / piece.turn_s
-    coil = np.frombuffer(piece.coil, dtype=np.float32).reshape(2, -1)
-    circle = np.array([math.cos(turn), math.sin(turn)], dtype=np.float32) * np.float32(radius * piece.reach)
-    return space.unwhiten(np.asarray(circle @ coil, dtype=np.float32))
+    radius *= piece.reach
+    across, along = piece.circle
+    return space.unwhiten(np.float32(radius * math.cos(turn)) * across + np.float32(radius * math.sin(turn)) * along)
 
 
 def _moved(space: Space, latent: Floats, mood: Mood) -> bytes:
@@ -176,4 +176,4 @@ def _moved(space: Space, latent: Floats, mood: Mood) -> bytes:
             moved = moved + np.float32(weight) * space.directions[trait]
     if mood.weirdness:
         moved = moved * np.float32(1.0 + _RADIUS_SHARE * mood.weirdness)
-    return moved.astype(np.float32).tobytes()
+    return moved.tobytes()

@@ -1,6 +1,7 @@
 """A piece: five sounds and the order in which they are visited, three figures over them, and when all of it rests."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -69,15 +70,28 @@ class Piece:
     turn_s: float
     letter_s: float
 
-    def latent(self, letter: str) -> Floats:
-        """The (32,) place of a letter."""
-        places: Floats = np.frombuffer(self.latents, dtype=np.float32).reshape(len(SOUNDS), -1)
-        return np.asarray(places[SOUNDS.index(letter)])
+    @cached_property
+    def _ground(self) -> Floats:
+        """The places of A to E, (5, 32)."""
+        return np.frombuffer(self.latents, dtype=np.float32).reshape(len(SOUNDS), -1)
+
+    @cached_property
+    def _figures(self) -> Floats:
+        """The places of the figures, (3, 32)."""
+        return np.frombuffer(self.figures, dtype=np.float32).reshape(FIGURES, -1)
+
+    @cached_property
+    def circle(self) -> Floats:
+        """The two vectors of the coil, (2, 32)."""
+        return np.frombuffer(self.coil, dtype=np.float32).reshape(2, -1)
 
     def figure(self, index: int) -> Floats:
         """The (32,) place of a figure."""
-        places: Floats = np.frombuffer(self.figures, dtype=np.float32).reshape(FIGURES, -1)
-        return np.asarray(places[index])
+        return np.asarray(self._figures[index])
+
+    def latent(self, letter: str) -> Floats:
+        """The (32,) place of a letter."""
+        return np.asarray(self._ground[SOUNDS.index(letter)])
 
     @property
     def length_s(self) -> float:
