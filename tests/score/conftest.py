@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from appliance.engine.opening import space_of
+from appliance.model.bundle import read
+from appliance.model.library import find
 from appliance.score.space import Space
 from appliance.spectrum import codec, traits
 
@@ -39,12 +42,28 @@ def space() -> Space:
     )
 
 
-def _chord(rng: np.random.Generator) -> codec.Floats:
+@pytest.fixture(scope="session")
+def shipped() -> Space:
+    """The space of the model that comes with the program."""
+    return space_of(read(find(None)))
+
+
+@pytest.fixture(scope="session")
+def harmonic():
+    """Give the spectrum of notes, each with its partials."""
+    return _notes
+
+
+def _notes(*hz: float, partials: int = 8, loudest_db: float = -20.0, ground_db: float = -80.0) -> codec.Floats:
     bins = np.arange(codec.BINS)
-    level_db = np.full(codec.BINS, -80.0)
-    root_hz = 55.0 * 2.0 ** (rng.integers(0, 36) / 12.0)
-    for interval in rng.choice([0, 4, 7, 12, 14, 19], 3, replace=False):
-        for number in range(1, 9):
-            centre = 1232 + 120 * np.log2(root_hz * 2.0 ** (interval / 12.0) * number / codec.TOP_HZ)
-            level_db = np.maximum(level_db, -20.0 - 6.0 * np.log2(number) - 4.0 * (bins - centre) ** 2)
+    level_db = np.full(codec.BINS, ground_db)
+    for fundamental in hz:
+        for number in range(1, partials + 1):
+            centre = 1232 + 120 * np.log2(fundamental * number / codec.TOP_HZ)
+            level_db = np.maximum(level_db, loudest_db - 6.0 * np.log2(number) - 4.0 * (bins - centre) ** 2)
     return codec.from_decibels(level_db)
+
+
+def _chord(rng: np.random.Generator) -> codec.Floats:
+    root_hz = 55.0 * 2.0 ** (rng.integers(0, 36) / 12.0)
+    return _notes(*(root_hz * 2.0 ** (step / 12.0) for step in rng.choice([0, 4, 7, 12, 14, 19], 3, replace=False)))

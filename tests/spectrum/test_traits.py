@@ -76,3 +76,18 @@ def test_dissonance_under_transposition():
     spectra = stack(chord(220), chord(220 * 2 ** (1 / 12)))
     at_rest, tuned = traits.dissonance(spectra[:1], spectra[1:], np.array([0, -10]))[0, 0]
     assert tuned < 0.1 * at_rest
+
+
+def test_roughness_is_what_a_sound_has_within_itself():
+    sounds = stack(
+        chord(440, partials=1), chord(262, 393), chord(262, 262 * 2**0.5), chord(262, 277.5, 294), 0.1 * chord(262, 393)
+    )
+    tone, fifth, tritone, cluster, soft = traits.roughness(*traits.peaks(sounds))
+    assert tone == pytest.approx(0.0, abs=0.01)
+    assert tone < fifth < tritone < cluster <= 1.0
+    assert soft == pytest.approx(fifth, rel=0.1)
+
+
+def test_roughness_of_what_has_no_peaks_is_none():
+    silence = np.zeros((2, codec.BINS), dtype=np.float32)
+    assert traits.roughness(*traits.peaks(silence)) == pytest.approx([0.0, 0.0])
