@@ -24,10 +24,10 @@ def inputs(make_timeline):
 
 @pytest.fixture(scope="module")
 def walk(make_timeline):
-    """Two hundred hops of quick pieces."""
+    """Six hundred hops of quick pieces."""
     timeline = make_timeline()
     cursors = [timeline.start(5, FAST)]
-    for _ in range(200):
+    for _ in range(600):
         cursors.append(timeline.advance(cursors[-1], FAST))
     return cursors
 
@@ -159,9 +159,10 @@ def test_a_turn_before_the_fade_of_the_last_is_complete_takes_its_place(inputs, 
         (b"[" * 100_000, "no log of this program"),
         (b"[]\n{}", "no log of this program"),
         (b'{"kind": "song"}\n{}', "no log of this program"),
-        (b'{"kind": "latent log", "format": 2}\n{}', "another version"),
-        (b'{"kind": "latent log", "format": 1}\n{}', "damaged"),
-        (b'{"kind": "latent log", "format": 1, "sha256": 5}', "damaged"),
+        (b'{"kind": "latent log", "format": 9}\n{}', "another version"),
+        (b'{"kind": "latent log", "format": 1}\n{}', "another version"),
+        (b'{"kind": "latent log", "format": 2}\n{}', "damaged"),
+        (b'{"kind": "latent log", "format": 2, "sha256": 5}', "damaged"),
     ],
 )
 def test_what_is_no_log_gets_one_sentence(data, part):

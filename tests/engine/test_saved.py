@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from appliance.engine.cursor import Passage
 from appliance.engine.saved import MOST_BYTES, Saved, dump, load
 from appliance.mood import Mood
+from appliance.score.piece import FIGURES
 
 REST = Mood()
 HANDS = Mood(pitch=0.3, density=1.0, pace=4.0, nature=0.9, wander=1.0)
@@ -65,7 +67,34 @@ def test_without_beds(make_timeline):
 
 
 def test_a_place_is_small(walk):
-    assert max(len(dump(cursor, HANDS, -(1 << 40))) for cursor in walk) < MOST_BYTES // 2 + 512
+    assert max(len(dump(cursor, HANDS, -(1 << 40))) for cursor in walk) < 0.75 * MOST_BYTES
+
+
+def test_the_largest_place_there_can_be_is_taken(walk, make_timeline):
+    """Amid a hand-over and between two letters, all figures of both pieces sound, and every number is written long."""
+    timeline = make_timeline()
+    crowded = Mood(pitch=1 / 3, density=1.0, wander=0.9, nature=1 / 7, pace=1 / 3)
+    cursor = next(each for each in walk if each.next is not None and each.handover == 5)
+    number = (1 << 48) - 3
+    now, following = (full(passage, number + step) for step, passage in enumerate((cursor.now, cursor.next)))
+    hop = (1 << 48) - 9
+    trail = tuple(replace(frame, hop=hop - 2 + at) for at, frame in enumerate(cursor.trail))
+    cursor = replace(cursor, hop=hop, now=now, next=following, mood=crowded, trail=trail)
+    for _ in range(2):
+        cursor = timeline.advance(cursor, crowded)
+    assert [len(frame.sounds) for frame in cursor.trail] == [2 * (2 + FIGURES)] * 2
+    data = dump(cursor, crowded, -(1 << 47))
+    assert len(data) < 0.9 * MOST_BYTES
+    assert load(data).cursor == cursor
+
+
+def full(passage, number):
+    """The piece where all that it has sounds at once, with the longest pattern of the grammar and a rest in each."""
+    piece, phase = passage.piece, 1.5 + 1 / 7
+    cycles = tuple((79.0, (-phase * piece.letter_s) % 79.0 + 1.0 + 1 / 7, 1 / 7) for _ in range(FIGURES))
+    rests = tuple((at + 2 / 3, 20 / 3) for at in (9, 13, 17))
+    changes = {"pattern": "ABABABCDCDABABABEE", "cycles": cycles, "rests": rests, "number": number}
+    return Passage(replace(piece, **changes), phase)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +126,39 @@ def test_a_place_is_small(walk):
         ("cursor.now.piece.octaves", [], "octaves"),
         ("cursor.now.piece.offsets_lu", [0.0, 0.0, 0.0, 0.0, 99.0], "offsets_lu"),
         ("cursor.now.piece.companions", [0.5], "companions"),
+        ("cursor.now.piece.figures", "AAAA", "a latent's length"),
+        ("cursor.now.piece.figures", "_" * 512, "a latent"),
+        ("cursor.now.piece.figures", None, "figures"),
+        ("cursor.now.piece.figure_shifts", [1, 2], "figure_shifts"),
+        ("cursor.now.piece.figure_shifts", [1, 2, 5000], "figure_shifts"),
+        ("cursor.now.piece.figure_shifts", [1, 2, 0.5], "figure_shifts"),
+        ("cursor.now.piece.cycles", [], "cycles"),
+        ("cursor.now.piece.cycles", [[37.0, 1.0, 0.5]] * 2, "cycles"),
+        ("cursor.now.piece.cycles", [[37.0, 1.0]] * 3, "cycles"),
+        ("cursor.now.piece.cycles.1", [0.0, 1.0, 0.5], "period"),
+        ("cursor.now.piece.cycles.1", [-37.0, 1.0, 0.5], "period"),
+        ("cursor.now.piece.cycles.1", [1e9, 1.0, 0.5], "period"),
+        ("cursor.now.piece.cycles.2", [37.0, -1.0, 0.5], "cycles"),
+        ("cursor.now.piece.cycles.2", [37.0, 1e9, 0.5], "cycles"),
+        ("cursor.now.piece.cycles.0", [37.0, 1.0, 1.5], "cycles"),
+        ("cursor.now.piece.cycles.0", [37.0, 1.0, -0.5], "cycles"),
+        ("cursor.now.piece.tonic", 120, "tonic"),
+        ("cursor.now.piece.tonic", -1, "tonic"),
+        ("cursor.now.piece.tonic", 1.5, "tonic"),
+        ("cursor.now.piece.level_lu", 400.0, "level_lu"),
+        ("cursor.now.piece.level_lu", -400.0, "level_lu"),
+        ("cursor.now.piece.swell", [0.0, 0.5], "period"),
+        ("cursor.now.piece.swell", [-90.0, 0.5], "period"),
+        ("cursor.now.piece.swell", [90.0, 1.5], "swell"),
+        ("cursor.now.piece.swell", [90.0], "swell"),
+        ("cursor.now.piece.rests", [[-1.0, 5.0]], "rests"),
+        ("cursor.now.piece.rests", [[99.0, 5.0]], "rests"),
+        ("cursor.now.piece.rests", [[1.65, -5.0]], "rests"),
+        ("cursor.now.piece.rests", [[1.65, 3600.0]], "rests"),
+        ("cursor.now.piece.rests", [[1.0, 5.0]] * 65, "rests"),
+        ("cursor.now.piece.rests", [[1.65]], "rests"),
+        ("cursor.now.piece.reach", 1.5, "reach"),
+        ("cursor.now.piece.reach", -0.1, "reach"),
         ("cursor.now.piece.turn_s", 0.0, "turn_s"),
         ("cursor.now.piece.letter_s", 1e9, "letter_s"),
         ("cursor.next", None, "handover"),
@@ -104,13 +166,13 @@ def test_a_place_is_small(walk):
         ("cursor.bed.fade", 0, "fade"),
         ("cursor.bed.bed", -1, "bed"),
         ("cursor.bed.place", 1e400, "cursor.bed.place"),
-        ("cursor.trail.0.sounds", [], "share"),
+        ("cursor.trail.0.sounds", None, "sounds"),
         ("cursor.trail.0.sounds.0.share", -1.0, "share"),
-        ("cursor.trail.0.sounds.0.share", 100.0, "share"),
+        ("cursor.trail.0.sounds.0.share", 1e6, "share"),
         ("cursor.trail.0.sounds.0.latent", "", "a latent's length"),
         ("cursor.trail.0.sounds.0.shift_bins", 9_999, "shift_bins"),
         ("cursor.trail.1.seed", 4, "trail"),
-        ("cursor.trail.1.offset_lu", 400.0, "offset_lu"),
+        ("cursor.trail.1.offset_lu", 1.0, "offset_lu"),
         ("cursor.trail.1.width", 1.5, "width"),
         ("cursor.trail.1.bed.faded", 77, "fade"),
     ],
@@ -120,10 +182,27 @@ def test_what_cannot_be_is_refused_by_name(place, path, value, part):
     at = place
     for name in way:
         at = at[int(name)] if isinstance(at, list) else at[name]
-    at[last] = value
+    at[int(last) if isinstance(at, list) else last] = value
     with pytest.raises(ValueError, match=part) as caught:
         load(json.dumps(place).encode())
     assert "\n" not in str(caught.value)
+
+
+def test_more_sounds_than_music_has_are_refused(place):
+    sounds = place["cursor"]["trail"][0]["sounds"]
+    place["cursor"]["trail"][0]["sounds"] = [{**sounds[0], "share": 0.01}] * 17
+    with pytest.raises(ValueError, match="share"):
+        load(json.dumps(place).encode())
+
+
+def test_a_place_in_a_rest_comes_back(walk, make_timeline):
+    """Where nothing sounds there is nothing to write, and the music begins again from it."""
+    resting = [cursor for cursor in walk if cursor.trail and not cursor.trail[-1].sounds]
+    assert resting
+    timeline, other = make_timeline(), make_timeline()
+    saved = load(dump(resting[0], REST, 0))
+    assert saved.cursor == resting[0]
+    assert np.array_equal(timeline.step(resting[0], REST)[1], other.step(saved.cursor, REST)[1])
 
 
 def test_numbers_that_are_none_are_refused(place):

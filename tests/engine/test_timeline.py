@@ -10,6 +10,7 @@ from appliance.synth.loudness import loop_lufs
 
 RATE = 48_000
 REST = Mood()
+REST_LUFS = -120.0
 
 
 def play(timeline, cursor, hops, mood=REST):
@@ -176,13 +177,67 @@ def test_other_rates_and_channels(make_timeline, rate, channels):
     assert sound[timeline.hop_frames :].std() > 0.01
 
 
-def test_a_hop_is_as_loud_as_the_score_wants(minutes):
-    timeline, cursors, sound = minutes
-    hops = sound.reshape(240, timeline.hop_frames, 2)
-    strays_lu = [loop_lufs(hops[hop], RATE) - timeline.expected_lufs(cursors[hop + 1]) for hop in range(1, 240)]
-    assert np.abs(strays_lu).max() < 3.0
-    # Hand-overs breathe out, and that is wanted.
-    assert min(timeline.expected_lufs(cursor) for cursor in cursors[1:]) < -22.0
+def loudness(timeline, cursors, sound):
+    """Of each hop but the first, as expected and as it is."""
+    hops = sound.reshape(len(cursors) - 1, timeline.hop_frames, 2)
+    expected = [timeline.expected_lufs(cursor) for cursor in cursors[2:]]
+    return np.array(expected), np.array([loop_lufs(hop, RATE) for hop in hops[1:]])
+
+
+@pytest.fixture(scope="module")
+def bare(make_timeline):
+    """Four minutes of the engine without beds."""
+    timeline = make_timeline(with_beds=False)
+    return timeline, *play(timeline, timeline.start(7, REST, number=5), 240)
+
+
+def test_a_hop_is_as_loud_as_the_score_wants(bare):
+    expected, measured = loudness(*bare)
+    sounding = expected > REST_LUFS
+    strays_lu = np.abs(measured - expected)[sounding]
+    assert strays_lu.max() < 3.0
+    assert strays_lu.mean() < 0.7
+    # It swells, comes and goes, and that is wanted.
+    assert np.ptp(expected[sounding]) > 3.0
+
+
+def test_beds_only_add_to_what_the_score_wants(minutes):
+    expected, measured = loudness(*minutes)
+    assert (measured - expected).min() > -3.0
+    loud = expected > -23.0
+    assert loud.sum() > 60
+    assert np.abs(measured - expected)[loud].max() < 3.0
+
+
+def test_a_rest_is_told_where_there_is_one_and_nowhere_else(bare):
+    """The player takes silence that nobody announced for a fault."""
+    _, cursors, _ = bare
+    expected, measured = loudness(*bare)
+    resting = expected == REST_LUFS
+    assert 3 <= resting.sum() <= 20
+    # In one stretch, with silence in its middle and music all around.
+    assert np.ptp(np.flatnonzero(resting)) == resting.sum() - 1
+    assert measured[resting].min() < -100.0
+    assert measured[resting].max() < -33.0
+    assert measured[~resting].min() > -45.0
+    assert [not cursor.trail[-1].sounds for cursor in cursors[2:]].count(True) >= 3
+
+
+def test_silence_in_a_rest_is_shorter_than_the_player_bears(bare):
+    _, _, sound = bare
+    silent = np.flatnonzero(np.abs(sound).max(axis=1) > 0.0)
+    assert 3.0 < np.diff(silent).max() / RATE < 10.0
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_hours_are_levelled_by_what_the_score_plans(make_timeline, number):
+    """Over half an hour of plans the power wanted is that of the target."""
+    timeline = make_timeline(with_beds=False)
+    cursor, power = timeline.start(7 + number, REST, number=6 * number), []
+    for _ in range(3600):
+        cursor = timeline.advance(cursor, REST)
+        power.append(sum(frame.share for frame in cursor.trail) / 2.0)
+    assert 10.0 * np.log10(np.mean(power)) == pytest.approx(0.0, abs=1.0)
 
 
 def test_the_next_piece_can_be_hastened(minutes):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from soak.two_hours import sounds_of
 
 from appliance.score.piece import Piece
 from appliance.spectrum.codec import BINS, CLIP_S, Floats, analyse, decibels
@@ -14,6 +15,7 @@ __all__ = ["Ears", "Heard"]
 
 _TARGET_LUFS = -20.0
 _TOLERATED_LU = 1.0
+_HOUR_S = 3600
 # A bend (second difference) is compared with those of the hundredth of a second around it. A single sample that is
 # wrong stands out by up to 22, music by no more than this.
 _CLICK = 12.0
@@ -39,7 +41,7 @@ class Heard:
     ----------
     minutes : float
     hourly_lufs : tuple of float
-        Loudness of each hour, from two seconds of each ten.
+        Loudness of each whole hour, from two seconds of each ten: in less time music need not be level.
     peak : float
     not_finite : int
         Samples.
@@ -158,7 +160,7 @@ class Ears:
         key = (seed, piece.number)
         if self._recent and key == self._recent[-1]:
             return False
-        latents = np.frombuffer(piece.latents, dtype=np.float32).reshape(5, -1)
+        latents = sounds_of(piece)
         # Around a turn the piece before may be gone back to for a moment.
         if key not in self._recent[-2:]:
             others = [place for other, place in self._places.items() if other not in self._recent[-1:]]
@@ -240,12 +242,13 @@ class Ears:
 
     def heard(self) -> Heard:
         """Tell what was heard."""
+        hours = self._periods[: self._frames // (_HOUR_S * self._rate)]
         full = [each for each in self._periods if each.clips > 20]
         spectra = [each.spectra.sum(axis=0) / each.clips for each in full]
         differences = [_rms(one - other) for index, one in enumerate(spectra) for other in spectra[:index]]
         return Heard(
             minutes=self._frames / self._rate / 60.0,
-            hourly_lufs=tuple(10.0 * float(np.log10(each.power / each.clips)) for each in self._periods if each.clips),
+            hourly_lufs=tuple(10.0 * float(np.log10(each.power / each.clips)) for each in hours if each.clips),
             peak=self._peak,
             not_finite=self._not_finite,
             clicks=self._clicks,

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from appliance.model.manifest import LATENT_SIZE
 from appliance.mood import Mood
+from appliance.score.piece import Piece
 from appliance.service.build import build_timeline
 from appliance.settings import SoundSettings
 from appliance.spectrum.codec import Floats, analyse, decibels
@@ -70,7 +72,7 @@ def measure(hours: float, seed: int) -> Report:
         if hop % per_hour == 0:
             meters.append(Meter(RATE, 2))
         owners.append(cursor.now.piece.number)
-        places[cursor.now.piece.number] = np.frombuffer(cursor.now.piece.latents, dtype=np.float32).reshape(5, -1)
+        places[cursor.now.piece.number] = sounds_of(cursor.now.piece)
         cursor, sound = timeline.step(cursor, Mood())
         not_finite += int(np.count_nonzero(~np.isfinite(sound)))
         meters[-1].add(sound)
@@ -92,6 +94,12 @@ def measure(hours: float, seed: int) -> Report:
         change_db={lag: float(np.median(values)) for lag, values in change.items()},
         stillest_minute_db=float(change[60].min()),
     )
+
+
+def sounds_of(piece: Piece) -> Floats:
+    """Where the sounds of a piece are, its figures among them: (sounds, 32)."""
+    ground, figures = (np.frombuffer(places, dtype=np.float32) for places in (piece.latents, piece.figures))
+    return np.concatenate([ground, figures]).reshape(-1, LATENT_SIZE)
 
 
 def _changes(heard: Floats, hops: int) -> Floats:
