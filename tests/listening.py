@@ -127,7 +127,7 @@ def seam_steps(audio: Floats, hop_frames: int, rng: np.random.Generator) -> Seam
     for order in (1, 2):
         # Difference i lies between samples i and i + order: before the seam is order back.
         height = np.abs(np.diff(audio, n=order, axis=0)).max(axis=1).astype(np.float64)
-        usual = np.sqrt(ndimage.uniform_filter1d(height**2, hop_frames // 5, mode="nearest"))
+        usual = np.sqrt(np.maximum(ndimage.uniform_filter1d(height**2, hop_frames // 5, mode="nearest"), 0.0))
         height /= np.maximum(usual, _FAINT)
         at_seams = height[seams[:, np.newaxis] - order + near]
         at_random = height[elsewhere[..., np.newaxis] - order + near]

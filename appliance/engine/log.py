@@ -28,7 +28,7 @@ from appliance.synth.beds import Bed
 
 __all__ = ["MOST_LOG_BYTES", "Chosen", "Inputs", "Log", "Logged", "Turn", "inputs_of", "read"]
 
-# Turns of 8 kB at most, 2000 of them, and as many pieces: 18 MB.
+# Turns of 10 kB at most, 2000 of them, and as many pieces: 22 MB.
 _LIMIT: Final = 2000
 MOST_LOG_BYTES: Final = 64 << 20
 

@@ -18,7 +18,7 @@ _LEVELS_LU = tuple(float(level) for level in np.linspace(-4.0, 0.0, BLOCK))
 # Rests are no farther apart than this, counted over the end of a piece too.
 _REST_EVERY_S = 235.0
 _REST_S = (5.0, 7.0)
-_REST_SWAY = 0.08
+_REST_SWAY = 0.04
 _SWELL_S = (55.0, 140.0)
 # Seconds, at pace 1, after which each figure swells again: primes, so that together they repeat after days.
 _CYCLES_S = ((37.0, 41.0, 43.0), (53.0, 59.0, 61.0), (71.0, 73.0, 79.0))

@@ -99,14 +99,16 @@ def roughness_percentiles(sounds: Floats) -> Floats:
     """How rough each pair of sounds, (n, 1233), is among its own transpositions, (n, n), 0..100; itself with itself 0.
 
     One of a pair is moved to 24 places up to nine semitones away; the percentile is how many of those are smoother than
-    the pair as it is. A bare figure of dissonance would favour dull sounds: whoever has no partials is never rough.
+    the pair as it is, where those just as smooth count half. A bare figure of dissonance would favour dull sounds:
+    whoever has no partials is never rough.
     """
     rng = np.random.default_rng(0x5E7)
     moves = np.concatenate([[0], rng.integers(-_TRANSPOSED_BINS, _TRANSPOSED_BINS + 1, _RANDOM_TRANSPOSITIONS)])
     found = np.zeros((len(sounds), len(sounds)), dtype=np.float32)
     for row in range(len(sounds) - 1):
         rough = traits.dissonance(sounds[row : row + 1], sounds[row + 1 :], moves)[0]
-        found[row, row + 1 :] = 100.0 * np.mean(rough[:, 1:] < rough[:, :1], axis=1)
+        smoother, alike = rough[:, 1:] < rough[:, :1], rough[:, 1:] == rough[:, :1]
+        found[row, row + 1 :] = 100.0 * np.mean(smoother + 0.5 * alike, axis=1)
     return found + found.T
 
 

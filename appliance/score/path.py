@@ -101,7 +101,9 @@ def figure_share(piece: Piece, number: int, phase: float, mood: Mood) -> float:
     if since_s < _FIGURE_UP_S:
         swell = math.sin(0.5 * math.pi * since_s / _FIGURE_UP_S) ** 2
     else:
-        swell = math.cos(0.5 * math.pi * min((since_s - _FIGURE_UP_S) / _FIGURE_DOWN_S, 1.0)) ** 4
+        # At a quick pace the next one comes sooner.
+        down_s = min(_FIGURE_DOWN_S, period_s / mood.pace - _FIGURE_UP_S)
+        swell = math.cos(0.5 * math.pi * min((since_s - _FIGURE_UP_S) / down_s, 1.0)) ** 4
     return _FIGURE_SHARE * wanted * swell
 
 

@@ -31,6 +31,8 @@ Doubles = npt.NDArray[np.float64]
 RATE = 48_000
 CEILING_DB = -1.0
 
+# What is softer is a rest, or on its way there or back.
+_REST_LU = 5.0
 _HOLE_BELOW_DB = 45.0
 _MILLISECOND = RATE // 1000
 # Clicks are looked for beside so many milliseconds on either side.
@@ -67,9 +69,14 @@ class Natural:
 
 
 def natural(audio: Audio) -> Natural:
-    """Measure undisturbed music, but for its first second: what is faded in stands out of what was before."""
+    """Measure undisturbed music, but for its first second: what is faded in stands out of what was before.
+
+    Nor do its rests count, lest a room that has fallen silent be taken for one at rest: none is open for so long that it
+    comes to its first.
+    """
     audio = audio[RATE:]
     windows = loudness_lufs(audio)
+    windows = windows[windows > np.median(windows) - _REST_LU]
     return Natural(
         level=float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))),
         step=largest_step(audio),

@@ -55,7 +55,9 @@ def test_the_command_in_the_table_plays_the_piece(latent, tmp_path):
     facts = json.loads(sheet(latent, tmp_path / "s.wav", *words, "--json").out)
     table = sheet(latent, tmp_path / "s.wav", *words)
     assert table.err == ""
-    head, *rows = table.out.splitlines()
+    head, *rows, hint, more = table.out.splitlines()
+    assert f'"5/{facts["pieces"][2]["number"]}"' in hint
+    assert more.endswith("latent render.")
     assert head.split() == ["at", "seed", "piece", "long", "all", "of", "it"]
     assert len(rows) == 3
     for row, each in zip(rows, facts["pieces"], strict=True):
@@ -135,7 +137,7 @@ main()
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].endswith("latent render p.flac --seed 7 --piece 0")
+    assert done.stdout.splitlines()[1].endswith("latent render p.flac --seed 7 --piece 0")
 
 
 def panels_of(*starts_s, command="latent render p.flac"):

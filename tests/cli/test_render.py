@@ -218,7 +218,7 @@ def test_the_json_of_silence_is_json(latent, tmp_path):
 
 def test_pieces_that_fade_out_are_heard_too(latent, tmp_path):
     whole = json.loads(
-        latent("render", tmp_path / "x.wav", "--minutes", "6", "--seed", "7", "--json", "--beds", "none").out
+        latent("render", tmp_path / "x.wav", "--minutes", "12", "--seed", "7", "--json", "--beds", "none").out
     )
     begins = whole["pieces"][1]["start_s"]
     words = ["--start", begins + 4, "--seconds", "2", "--seed", "7", "--json", "--beds", "none"]

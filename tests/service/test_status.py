@@ -87,7 +87,7 @@ def engine(box: Box):
 
 def saved(number: int, pattern: str = "CDCD", seed: int = 7) -> bytes:
     """A cursor as the engine leaves it."""
-    piece = Piece(number, pattern, b"", (), (), (), b"", 1.0, 1.0, ())
+    piece = Piece(number, pattern, b"", (), (), b"", (), (), 0, 0.0, (60.0, 0.0), (), b"", 1.0, 30.0, 1.0)
     return dump(Cursor(0, seed, "digest", Passage(piece, 0.0), None, 0, Mood(), None, ()), Mood(), 0)
 
 
