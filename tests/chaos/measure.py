@@ -71,8 +71,8 @@ class Natural:
 def natural(audio: Audio) -> Natural:
     """Measure undisturbed music, but for its first second: what is faded in stands out of what was before.
 
-    Nor do its rests count, lest a room that has fallen silent be taken for one at rest: none is open for so long that it
-    comes to its first.
+    Nor do its rests count, lest a room that has fallen silent be taken for one at rest: none is open for so long
+    that it comes to its first.
     """
     audio = audio[RATE:]
     windows = loudness_lufs(audio)
