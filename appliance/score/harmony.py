@@ -23,8 +23,10 @@ _SEMITONE_BINS = BINS_PER_OCTAVE // 12
 # A third of a semitone to either side is in tune: a fifth harmonic lies 14 cents below its note.
 _TOLERANCE_BINS = 4
 _FIFTH_SEMITONES = 7
-# Every so many pieces the walk through the circle of fifths has a place of its own to be at.
+# In so many pieces the walk goes about so many fifths: each piece shares most of its notes with the one before, and an
+# hour later hardly any are left. Five and twelve have no common divisor, so that it comes to every key.
 _WAYPOINT_PIECES = 6
+_WAYPOINT_FIFTHS = 5
 _RANDOM_TRANSPOSITIONS = 24
 _TRANSPOSED_BINS = 90
 _LOWEST_BIN, _HIGHEST_BIN = 200, 960
@@ -33,10 +35,14 @@ _LOWEST_BIN, _HIGHEST_BIN = 200, 960
 def tonic_bin(seed: int, number: int, tuning_hz: float) -> int:
     """Chroma of a piece's tonic, 0..119, on the grid of semitones tuned to ``tuning_hz``, the a above middle C.
 
-    From piece to piece it stays or moves by one fifth: it walks between places drawn for every sixth piece.
+    From piece to piece it stays or moves by one fifth, and mostly goes on around the circle of fifths.
     """
     waypoint, within = divmod(number, _WAYPOINT_PIECES)
-    here, there = (int(np.random.default_rng((seed, 3, waypoint + step)).integers(12)) for step in (0, 1))
+    begin = int(np.random.default_rng((seed, 8)).integers(12))
+    here, there = (
+        begin + _WAYPOINT_FIFTHS * place + int(np.random.default_rng((seed, 3, place)).integers(-1, 2))
+        for place in (waypoint, waypoint + 1)
+    )
     way = (there - here + 6) % 12 - 6
     fifths = here + round(way * within / _WAYPOINT_PIECES)
     reference = BINS - 1 + BINS_PER_OCTAVE * np.log2(tuning_hz / TOP_HZ)
