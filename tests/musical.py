@@ -1,15 +1,12 @@
-"""A reading of music by measure: rests, key, dissonance, tilt, whistling, movement, as small classes and functions.
+"""A reading of music by measure: key, dissonance, tilt, coherence, movement, as small classes and functions.
 
-Some take sound clip by clip and keep little (`Momentary`, `LongTerm`, `Whistles`, `Swells`), the others take a stack of
-the codec's spectra, one for every 2 s, shape (n, 1233). Sound is float32 of shape (frames, channels), full scale +-1.0.
-Each gives None where there is too little sound to tell. ``test_musical.py`` proves each on sound with the property and
-on sound without; ``bench/listen.py`` prints them all.
+Some take sound clip by clip and keep little (`LongTerm`, `Swells`), the others take a stack of the codec's spectra,
+one for every 2 s, shape (n, 1233). Sound is float32 of shape (frames, channels), full scale +-1.0. Each gives None
+where there is too little sound to tell. ``test_musical.py`` proves each on sound with the property and on sound
+without; ``bench/listen.py`` prints them all, with those of ``levels.py`` and ``whistles.py``.
 """
 
-import re
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,41 +15,29 @@ from scipy import fft, ndimage, signal
 
 from appliance.spectrum import codec, traits
 from appliance.spectrum.codec import Floats
-from appliance.synth.loudness import Meter
-from appliance.weighting import LOUDNESS_OFFSET_LU, k_gain
+from appliance.weighting import k_gain
 
 __all__ = [
+    "SILENT_POWER",
     "STEP_S",
     "KeyShare",
     "Likeness",
     "LongTerm",
-    "Loudness",
-    "Momentary",
-    "Rests",
     "SwellShares",
     "Swells",
-    "Tracks",
-    "Whistles",
     "change_db",
     "dissonance_percentile",
     "key_share",
     "likeness_db",
-    "loudness",
     "pooled_power",
-    "rests",
     "steady_spectra",
 ]
 
 Doubles = npt.NDArray[np.float64]
 
 STEP_S = 0.5
+SILENT_POWER = 1e-9
 _WINDOWS_PER_STEP = 3
-_SILENT_POWER = 1e-9
-_MOMENTARY_STEPS = 4
-_MOMENTARY_STEP_S = 0.1
-_REST_LU = -7.0
-_REST_S = 5.0
-_EXCURSION_S = 0.3
 _TONE_DB = 7.0
 _KEY_HZ = (60.0, 4000.0)
 _TONES = 40
@@ -63,13 +48,6 @@ _NEAR_BINS = 3
 _SEMITONE_BINS = 10
 _KEY_DRAWS = 20
 _TRANSPOSITIONS = 60
-_SHRILL_HZ = 1500.0
-_TONE_REACH_LINES = 6
-_HEARD_DB = -45.0
-_PROMINENT_DB = 10.0
-_OUTDONE = 4.0
-_SAME_CENTS = 30.0
-_LONG_S = 8.0
 _SWELL_DB = 4.0
 _SWELL_S = (5.0, 20.0)
 _RISE_S, _FALL_S = 5.0, 15.0
@@ -79,80 +57,6 @@ _POOLED_BINS = 20
 _CHANGE_RANGE_DB = 60.0
 _LIKENESS_CLIPS = 150
 _TWO_HOURS_STRETCHES = 24
-
-
-class Loudness(NamedTuple):
-    """Integrated loudness in LUFS, loudness range in LU (EBU Tech 3342), true peak in dBTP if it was asked for."""
-
-    integrated_lufs: float
-    range_lu: float
-    true_peak_dbtp: float | None
-
-
-def loudness(path: Path, start_s: float = 0.0, seconds: float | None = None, peak: bool = True) -> Loudness:
-    """Measure a file, or a part of it, by ffmpeg's ``ebur128`` (EBU Tech 3341 and 3342, ITU-R BS.1770-4).
-
-    The true peak takes twice as long as the rest. Raises RuntimeError where ffmpeg gives no figures.
-    """
-    part = ["-ss", f"{start_s:.3f}"] + ([] if seconds is None else ["-t", f"{seconds:.3f}"])
-    meter = "ebur128=framelog=verbose" + (":peak=true" if peak else "")
-    command = ["ffmpeg", "-hide_banner", "-nostdin", "-nostats", *part, "-i", str(path), "-vn", "-af", meter]
-    done = subprocess.run([*command, "-f", "null", "-"], capture_output=True, text=True, check=False)
-    summary = done.stderr.partition("Summary:")[2]
-    found = {name: re.search(rf"\b{name}:\s+(\S+) (?:LUFS|LU|dBFS)", summary) for name in ("I", "LRA", "Peak")}
-    integrated, span, highest = found.values()
-    if done.returncode or integrated is None or span is None or (peak and highest is None):
-        raise RuntimeError(f"ffmpeg measured nothing in {path}: {done.stderr.strip()[-300:]}")
-    return Loudness(float(integrated[1]), float(span[1]), float(highest[1]) if highest else None)
-
-
-class Momentary(Meter):
-    """The house's loudness meter, asked for its blocks of 400 ms."""
-
-    def momentary_lufs(self) -> Doubles:
-        """List the loudness of 400 ms from each 100 ms on, in LUFS; -inf where silent."""
-        with np.errstate(divide="ignore"):
-            return np.asarray(LOUDNESS_OFFSET_LU + 10.0 * np.log10(self._windows(_MOMENTARY_STEPS)))
-
-
-class Rests(NamedTuple):
-    """Rests: how many, how long, and the longest time without one (the ends of the sound count as rests), in s."""
-
-    number: int
-    total_s: float
-    median_s: float | None
-    longest_between_s: float
-
-
-def rests(momentary_lufs: Doubles, integrated_lufs: float, tolerated_s: float = _EXCURSION_S) -> Rests | None:
-    """Find the rests: 5 s or more in which the sound stays 7 LU under its integrated loudness.
-
-    What rises above that for no longer than 0.3 s between two quiet parts (a crackle of the fire, a drop of rain) does
-    not end a rest. A block of 400 ms that holds any of a crackle is loud, so the crackle is 300 ms shorter than its run
-    of loud blocks.
-    """
-    blocks_more = _MOMENTARY_STEPS - 1
-    if len(momentary_lufs) * _MOMENTARY_STEP_S < _REST_S or not np.isfinite(integrated_lufs):
-        return None
-    quiet = momentary_lufs <= integrated_lufs + _REST_LU
-    for start, end in _runs(~quiet):
-        inside = start > 0 and end < len(quiet)
-        if inside and end - start <= round(tolerated_s / _MOMENTARY_STEP_S) + blocks_more:
-            quiet[start:end] = True
-    found = _runs(quiet)
-    found = found[(found[:, 1] - found[:, 0] + blocks_more) * _MOMENTARY_STEP_S >= _REST_S - 1e-9]
-    # A block reaches over what follows it: a rest ends where its last block does.
-    starts, ends = found[:, 0], found[:, 1] + blocks_more
-    whole = len(quiet) + blocks_more
-    between = np.append(starts, whole) - np.append(0, ends)
-    lengths_s = (ends - starts) * _MOMENTARY_STEP_S
-    median_s = float(np.median(lengths_s)) if len(found) else None
-    return Rests(len(found), float(lengths_s.sum()), median_s, float(between.max()) * _MOMENTARY_STEP_S)
-
-
-def _runs(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-    """First and one past last index of each run of true values, shape (runs, 2)."""
-    return np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]]))).reshape(-1, 2)
 
 
 class KeyShare(NamedTuple):
@@ -275,115 +179,6 @@ def steady_spectra(clip: Floats, rate: int) -> Doubles:
     return np.asarray(power * 2.0 / (length * float(np.sum(window.astype(np.float64) ** 2))))
 
 
-class Tracks(NamedTuple):
-    """Narrow peaks that go on: the longest in s, how many last above 8 s, and the highest ratio in dB at any time."""
-
-    longest_s: float
-    long_ones: int
-    highest_db: float | None
-
-
-class _Tracker:
-    """Follows peaks through time: the same peak lies within 30 cents of where it began, and one step may miss it."""
-
-    def __init__(self) -> None:
-        self._highest_db: float | None = None
-        self._open = np.zeros((0, 3))
-        self._longest, self._long_ones = 0, 0
-
-    def add(self, step: int, hz: Doubles, ratio_db: Doubles) -> None:
-        """Take the peaks of the next step."""
-        highest_db = float(ratio_db.max(initial=-np.inf))
-        if np.isfinite(highest_db):
-            self._highest_db = max(highest_db, self._highest_db or highest_db)
-        self._close(self._open[:, 2] < step - 2)
-        found = hz[ratio_db > _PROMINENT_DB]
-        same = np.abs(1200.0 * np.log2(found[:, np.newaxis] / self._open[:, 0])) <= _SAME_CENTS
-        self._open[same.any(axis=0), 2] = step
-        begun = [[each, step, step] for each in found[~same.any(axis=1)]]
-        self._open = np.concatenate([self._open, np.reshape(begun, (-1, 3))])
-
-    def _close(self, over: npt.NDArray[np.bool_]) -> None:
-        steps = self._open[over, 2] - self._open[over, 1] + 1
-        self._longest = max(self._longest, int(steps.max(initial=0)))
-        self._long_ones += int(np.sum(steps * STEP_S > _LONG_S))
-        self._open = self._open[~over]
-
-    def result(self) -> Tracks:
-        """End all that is open and tell."""
-        self._close(np.ones(len(self._open), dtype=bool))
-        return Tracks(self._longest * STEP_S, self._long_ones, self._highest_db)
-
-
-class Whistles:
-    """Narrow peaks above 1.5 kHz that stand over their critical band, and how long they go on.
-
-    Two ratios in dB (ECMA-74, annex D, which calls a tone prominent from 8 and 9 dB on): *tone to noise*, the power
-    within 24 Hz of a peak (1.5 main lobes) over that of the rest of the critical band around it, as if the rest filled
-    the band; and *prominence*, the power of that band over the mean of its two neighbours, which also finds tones that
-    are several, or wide (a peak 6 dB below another of its band does not count). Critical bands are as wide as in
-    Zwicker and Terhardt, JASA 68 (1980). Only what can be heard counts: K-weighted, the peak must lie
-    within 45 dB of the whole sound of that half second.
-    """
-
-    def __init__(self, rate: int) -> None:
-        length = round(rate / 4)
-        self._hz = fft.rfftfreq(length, 1.0 / rate)
-        self._gain = k_gain(self._hz)
-        self._band_lines = _critical_band_hz(self._hz) / self._hz[1]
-        fits = np.arange(len(self._hz)) + self._band_lines / 2.0 < len(self._hz) - 1
-        self._looked_at = (self._hz > _SHRILL_HZ) & fits
-        self._step = 0
-        self._tone_to_noise, self._prominence = _Tracker(), _Tracker()
-
-    def add(self, power: Doubles) -> None:
-        """Take `steady_spectra`."""
-        for spectrum in power:
-            lines = self._peaks(spectrum)
-            tone_db, prominence_db = self._ratios_db(spectrum, lines)
-            self._tone_to_noise.add(self._step, self._hz[lines], tone_db)
-            self._prominence.add(self._step, self._hz[lines], prominence_db)
-            self._step += 1
-
-    def results(self) -> tuple[Tracks, Tracks]:
-        """By tone to noise, and by prominence."""
-        return self._tone_to_noise.result(), self._prominence.result()
-
-    def _peaks(self, spectrum: Doubles) -> npt.NDArray[np.intp]:
-        weighted = spectrum * self._gain
-        highest = spectrum >= ndimage.maximum_filter1d(spectrum, 2 * _TONE_REACH_LINES + 1)
-        tone = ndimage.uniform_filter1d(weighted, 2 * _TONE_REACH_LINES + 1) * (2 * _TONE_REACH_LINES + 1)
-        heard = tone > max(_SILENT_POWER, float(weighted.sum()) * 10.0 ** (_HEARD_DB / 10.0))
-        return np.flatnonzero(highest & heard & self._looked_at)
-
-    def _ratios_db(self, spectrum: Doubles, lines: npt.NDArray[np.intp]) -> tuple[Doubles, Doubles]:
-        edges = np.arange(len(spectrum) + 1) - 0.5
-        summed = np.concatenate([[0.0], np.cumsum(spectrum)])
-
-        def between(low: npt.NDArray[np.floating], high: npt.NDArray[np.floating]) -> Doubles:
-            return np.asarray(np.interp(high, edges, summed) - np.interp(low, edges, summed))
-
-        width, reach = self._band_lines[lines], _TONE_REACH_LINES + 0.5
-        low, high = lines - width / 2.0, lines + width / 2.0
-        band, tone = between(low, high), between(lines - reach, lines + reach)
-        noise = (band - tone) * width / (width - 2.0 * reach)
-        at = np.arange(len(self._hz))
-        beside_low = low - np.interp(lines - width, at, self._band_lines)
-        beside_high = high + np.interp(lines + width, at, self._band_lines)
-        beside = (between(beside_low, low) + between(high, beside_high)) / 2.0
-        # Beside a tone every ripple of the noise has the tone in its band: only those near the highest count.
-        near = np.abs(lines[:, np.newaxis] - lines) < width[:, np.newaxis] / 2.0
-        outdone = np.any(near & (spectrum[lines] > _OUTDONE * spectrum[lines][:, np.newaxis]), axis=1)
-        beside[outdone | (beside_high > len(spectrum) - 1)] = np.inf
-        with np.errstate(divide="ignore"):
-            return 10.0 * np.log10(tone / np.maximum(noise, 1e-20)), 10.0 * np.log10(band / np.maximum(beside, 1e-20))
-
-
-def _critical_band_hz(hz: Doubles) -> Doubles:
-    """Width of the critical band around some frequencies in Hz: Zwicker and Terhardt, JASA 68 (1980)."""
-    return np.asarray(25.0 + 75.0 * (1.0 + 1.4 * (hz / 1000.0) ** 2) ** 0.69)
-
-
 class SwellShares(NamedTuple):
     """Parts of the time, 0..1: in which any octave swells, and in which one does on average over the octaves."""
 
@@ -416,7 +211,7 @@ class Swells:
         if len(self._rows) * STEP_S < 2.0 * _FALL_S:
             return None
         octaves = ndimage.uniform_filter1d(np.array(self._rows), round(_SWELL_SMOOTH_S / STEP_S), axis=0)
-        heard = octaves > np.maximum(_SILENT_POWER, octaves.sum(axis=1, keepdims=True) * 10 ** (_SWELL_HEARD_DB / 10))
+        heard = octaves > np.maximum(SILENT_POWER, octaves.sum(axis=1, keepdims=True) * 10 ** (_SWELL_HEARD_DB / 10))
         swelling = np.zeros(octaves.T.shape, dtype=bool)
         for octave, level_db, loud in zip(
             swelling, 10.0 * np.log10(np.maximum(octaves.T, 1e-12)), heard.T, strict=True

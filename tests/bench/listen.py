@@ -4,7 +4,9 @@
 
 Prints one table, a column for each file and the bar where there is one; a dash where a file is too short for a measure.
 With ``--json`` one object for each file. Files are what soundfile reads (WAV, FLAC, Ogg, MP3), of any rate, read in
-blocks: what is kept is a spectrum for every 2 s. ``tests/musical.py`` says what is measured how.
+blocks: what is kept is a spectrum for every 2 s. ``tests/musical.py``, ``levels.py`` and ``whistles.py`` say what is
+measured how. The bar on whistling is for tone over noise; the prominence ratio, ECMA-74's other measure, has none and
+is printed for interest.
 """
 
 import argparse
@@ -23,7 +25,10 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import levels
 import musical
+from tables import Row, table
+from whistles import Whistles
 
 from appliance.spectrum import codec
 from appliance.spectrum.codec import Floats
@@ -81,42 +86,41 @@ class Reading:
     took_s: float
 
 
-# Field, what it is called, its decimals, and its bar.
 ROWS = [
-    ("seconds", "length, s", 0, ""),
-    ("integrated_lufs", "loudness, LUFS", 1, ""),
-    ("hours_lufs", "  of each hour, LUFS", 1, "within 1 LU of the target"),
-    ("loudness_range_lu", "  range, LU", 1, ""),
-    ("true_peak_dbtp", "  true peak, dBTP", 1, "<= -1"),
-    ("rests", "rests", 0, ""),
-    ("rests_total_s", "  all together, s", 0, ""),
-    ("rests_median_s", "  median, s", 1, ""),
-    ("longest_between_rests_s", "  longest time without, s", 0, "<= 300"),
-    ("in_key_share", "in key, share of the tones", 2, ""),
-    ("in_key_any_rotation", "  any rotation (chance)", 2, ""),
-    ("in_key_scattered", "  tones scattered (chance)", 2, ""),
-    ("dissonance_percentile_2s", "dissonance percentile, 2 s", 0, "<= 20 (chance 50)"),
-    ("dissonance_percentile_10s", "  10 s", 0, "<= 20"),
-    ("dissonance_percentile_30s", "  30 s", 0, "<= 20"),
-    ("tilt_db_per_octave", "tilt, dB per octave", 1, "-9 to -3"),
-    ("tone_longest_s", "tone over noise > 10 dB, longest s", 1, "<= 8"),
-    ("tone_long_per_hour", "  above 8 s, per hour", 1, "0"),
-    ("tone_highest_db", "  highest, dB", 1, ""),
-    ("prominence_longest_s", "prominence > 10 dB, longest s", 1, "<= 8"),
-    ("prominence_long_per_hour", "  above 8 s, per hour", 1, "0"),
-    ("prominence_highest_db", "  highest, dB", 1, ""),
-    ("coherence_below_120", "coherence, 20 to 120 Hz", 2, ">= 0.9"),
-    ("coherence_above_120", "  above 120 Hz", 2, "-0.1 to 0.8"),
-    ("change_1s_db", "change within 1 s, dB", 1, ""),
-    ("change_10s_db", "  10 s, dB", 1, ""),
-    ("change_60s_db", "  60 s, dB", 1, ""),
-    ("change_600s_db", "  600 s, dB", 1, ""),
-    ("neighbours_db", "5-minute neighbours differ by, dB", 1, ""),
-    ("all_pairs_db", "  all pairs, dB", 1, ""),
-    ("two_hours_db", "  two hours apart, dB", 1, ""),
-    ("swelling_share", "swells (proxy), share of the time", 2, ""),
-    ("swelling_share_of_an_octave", "  in an octave on average", 2, ""),
-    ("took_s", "processor time of this reading, s", 0, ""),
+    Row("seconds", "length, s", 0),
+    Row("integrated_lufs", "loudness, LUFS", 1),
+    Row("hours_lufs", "  of each hour, LUFS", 1, "within 1 LU of the target"),
+    Row("loudness_range_lu", "  range, LU", 1, "5 to 9"),
+    Row("true_peak_dbtp", "  true peak, dBTP", 1, "<= -1"),
+    Row("rests", "rests", 0),
+    Row("rests_total_s", "  all together, s", 0),
+    Row("rests_median_s", "  median, s", 1),
+    Row("longest_between_rests_s", "  longest time without, s", 0, "<= 300"),
+    Row("in_key_share", "in key, share of the tones", 2),
+    Row("in_key_any_rotation", "  any rotation (chance)", 2),
+    Row("in_key_scattered", "  tones scattered (chance)", 2),
+    Row("dissonance_percentile_2s", "dissonance percentile, 2 s", 0, "<= 20 (chance 50)"),
+    Row("dissonance_percentile_10s", "  10 s", 0, "<= 20"),
+    Row("dissonance_percentile_30s", "  30 s", 0, "<= 20"),
+    Row("tilt_db_per_octave", "tilt, dB per octave", 1, "-9 to -3"),
+    Row("tone_longest_s", "tone over noise > 10 dB, longest s", 1, "<= 8"),
+    Row("tone_long_per_hour", "  above 8 s, per hour", 1, "0"),
+    Row("tone_highest_db", "  highest, dB", 1),
+    Row("prominence_longest_s", "prominence > 10 dB, longest s", 1),
+    Row("prominence_long_per_hour", "  above 8 s, per hour", 1),
+    Row("prominence_highest_db", "  highest, dB", 1),
+    Row("coherence_below_120", "coherence, 20 to 120 Hz", 2, ">= 0.9"),
+    Row("coherence_above_120", "  above 120 Hz", 2, "-0.1 to 0.8"),
+    Row("change_1s_db", "change within 1 s, dB", 1),
+    Row("change_10s_db", "  10 s, dB", 1),
+    Row("change_60s_db", "  60 s, dB", 1),
+    Row("change_600s_db", "  600 s, dB", 1),
+    Row("neighbours_db", "5-minute neighbours differ by, dB", 1),
+    Row("all_pairs_db", "  all pairs, dB", 1),
+    Row("two_hours_db", "  two hours apart, dB", 1),
+    Row("swelling_share", "swells (proxy), share of the time", 2),
+    Row("swelling_share_of_an_octave", "  in an octave on average", 2),
+    Row("took_s", "processor time of this reading, s", 0),
 ]
 
 
@@ -157,8 +161,8 @@ def ears(path: Path) -> dict[str, object]:
     """Measure all but the loudness by ffmpeg, in one pass over the file."""
     with soundfile.SoundFile(path) as sound:
         rate, channels = sound.samplerate, sound.channels
-        spectra, meter = Spectra(rate), musical.Momentary(rate, channels)
-        long_term, whistles, swells = musical.LongTerm(rate, channels), musical.Whistles(rate), musical.Swells(rate)
+        spectra, meter = Spectra(rate), levels.Momentary(rate, channels)
+        long_term, whistles, swells = musical.LongTerm(rate, channels), Whistles(rate), musical.Swells(rate)
         frames = 0
         for block in blocks(sound):
             frames += len(block)
@@ -172,7 +176,7 @@ def ears(path: Path) -> dict[str, object]:
                 swells.add(steady)
     seconds = frames / rate
     swelling = swells.shares()
-    found = musical.rests(meter.momentary_lufs(), meter.integrated_lufs())
+    found = levels.rests(meter.momentary_lufs(), meter.integrated_lufs())
     return {
         "seconds": seconds,
         "rests": found and found.number,
@@ -190,7 +194,7 @@ def ears(path: Path) -> dict[str, object]:
     }
 
 
-def whistling(whistles: musical.Whistles, seconds: float) -> dict[str, float | None]:
+def whistling(whistles: Whistles, seconds: float) -> dict[str, float | None]:
     """Tell of narrow peaks, by both ratios; None for sound that is too short to hold one of 8 s."""
     told: dict[str, float | None] = {}
     for name, tracks in zip(("tone", "prominence"), whistles.results(), strict=True):
@@ -225,9 +229,9 @@ def over_time(spectra: Floats) -> dict[str, float | None]:
 
 def loudness(path: Path, seconds: float) -> dict[str, object]:
     """Ask ffmpeg for the loudness of the whole and of each hour."""
-    whole = musical.loudness(path)
+    whole = levels.loudness(path)
     starts = [start for start in np.arange(0.0, seconds, HOUR_S) if start == 0.0 or seconds - start >= LEAST_HOUR_S]
-    hours = [whole] if len(starts) == 1 else [musical.loudness(path, start, HOUR_S, peak=False) for start in starts]
+    hours = [whole] if len(starts) == 1 else [levels.loudness(path, start, HOUR_S, peak=False) for start in starts]
     # ffmpeg says -70 where nothing passes the gate, and the range wants a few windows of 3 s.
     sounds = whole.integrated_lufs > -70.0
     return {
@@ -257,29 +261,6 @@ def read(path: Path) -> Reading:
     return Reading(file=str(path), took_s=sum(os.times()[:4]) - began, **heard)  # type: ignore[arg-type]
 
 
-def told(value: object, decimals: int) -> str:
-    """Write a value, several in a row, or a dash for none."""
-    if isinstance(value, list):
-        return " ".join(told(each, decimals) for each in value)
-    return "-" if value is None else f"{value:.{decimals}f}"
-
-
-def table(readings: list[Reading]) -> str:
-    """Write the measures one below the other, a column for each file, and the bars."""
-    columns = [[Path(reading.file).name] for reading in readings]
-    for field, _, decimals, _ in ROWS:
-        for column, reading in zip(columns, readings, strict=True):
-            column.append(told(getattr(reading, field), decimals))
-    widths = [max(map(len, column)) + 2 for column in columns]
-    names = ["", *(name for _, name, _, _ in ROWS)]
-    bars = ["bar", *(bar for _, _, _, bar in ROWS)]
-    lines = []
-    for name, bar, *values in zip(names, bars, *columns, strict=True):
-        cells = "".join(f"{value:>{width}}" for value, width in zip(values, widths, strict=True))
-        lines.append(f"{name:36}{cells}  {bar}".rstrip())
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -296,7 +277,7 @@ def main() -> None:
         if wish.json:
             print(json.dumps(asdict(readings[-1])), flush=True)
     if not wish.json:
-        print(table(readings))
+        print(table(ROWS, [(Path(reading.file).name, reading) for reading in readings]))
 
 
 if __name__ == "__main__":

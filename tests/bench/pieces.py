@@ -2,17 +2,25 @@
 
     python tests/bench/pieces.py [--pieces 200] [--seed 7] [--model default] [--json]
 
-``listen.py`` measures what is heard; this looks at what only the score knows.
+Prints a table with the bar where there is one, and a dash for what so few pieces cannot tell. ``listen.py`` measures
+what is heard; this looks at what only the score knows, and at one promise of the voice: that a held tone is steady.
 """
 
 import argparse
 import json
 import statistics
+import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, pairwise
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from listening import partial_steadiness_db
+from tables import Row, table
 
 from appliance.engine.opening import space_of
 from appliance.model.bundle import read
@@ -24,7 +32,8 @@ from appliance.score.path import figure_share, moment
 from appliance.score.piece import FIGURES, Piece
 from appliance.score.space import Space
 from appliance.spectrum import traits
-from appliance.spectrum.codec import Floats, decibels, transpose
+from appliance.spectrum.codec import BINS, Floats, bin_hz, decibels, from_decibels, power, transpose
+from appliance.synth.voice import Texture, Voice
 
 CANDIDATES = 8
 HEARD_DB = -75.0
@@ -32,6 +41,8 @@ HEARD_DB = -75.0
 PRESENT_DB = -15.0
 RELATED_HOPS = 12
 TWO_HOURS_S = 7200.0
+PARTIALS_HZ = (55.0, 110.0, 220.0)
+RATE, WIDTH, HELD_HOPS = 48_000, 0.7, 60
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ class Report:
     tonic_moves : how many of the pieces have another tonic than the one before
     sag_db : how far peaks half way between sounds lie below those at the ends, median
     still : share of pieces whose wiggle was taken away
+    steadiness_db : standard deviation of the envelopes of held partials at 55, 110 and 220 Hz
     """
 
     pieces: int
@@ -82,6 +94,38 @@ class Report:
     tonic_moves: float
     sag_db: float
     still: float
+    steadiness_db: tuple[float, ...]
+
+
+ROWS = [
+    Row("pieces", "pieces", 0),
+    Row("compose_s", "processor time for a piece, s", 3),
+    Row("hops", "hops", 0),
+    Row("outside", "  outside the gates", 0, "0"),
+    Row("worth", "worth", 2),
+    Row("random_worth", "  of any candidate", 2),
+    Row("in_key", "in key", 2),
+    Row("random_in_key", "  of any candidate", 2),
+    Row("sharpness_db", "sharpness, dB", 1),
+    Row("random_sharpness_db", "  of any candidate", 1),
+    Row("roughness", "roughness", 3),
+    Row("random_roughness", "  of any candidate", 3),
+    Row("pair_percentile", "percentile of pairs", 0, "<= 20 (chance 50)"),
+    Row("figure_pair_percentile", "  of figures with the ground", 0, "<= 20"),
+    Row("figure_present", "figure present, share of the time", 2, "0.2 to 0.5"),
+    Row("rests", "rests", 0),
+    Row("rest_s", "  median, s", 1),
+    Row("longest_without_rest_s", "  longest time without, s", 0, "<= 300"),
+    Row("lengths_s", "lengths: least, median, most, s", 0, "180 to 720"),
+    Row("first_return", "first return of a place, pieces", 0, ">= 30"),
+    Row("neighbours_db", "neighbours differ by, dB", 1, "< any two"),
+    Row("random_db", "  any two, dB", 1),
+    Row("two_hours_db", "  two hours apart, dB", 1, ">= 0.95 of any two"),
+    Row("tonic_moves", "tonic moves, share of the pieces", 2),
+    Row("sag_db", "sag half way between sounds, dB", 1, "<= 4"),
+    Row("still", "without a wiggle, share", 2),
+    Row("steadiness_db", "held 55, 110, 220 Hz vary by, dB", 2, "<= 2"),
+]
 
 
 def report(space: Space, seed: int, count: int) -> Report:
@@ -132,6 +176,7 @@ def report(space: Space, seed: int, count: int) -> Report:
         tonic_moves=statistics.fmean(one.tonic != two.tonic for one, two in pairwise(pieces)),
         sag_db=float(np.median(np.concatenate([_sags_db(space, piece) for piece in pieces]))),
         still=statistics.fmean(piece.reach == 0.0 for piece in pieces),
+        steadiness_db=_steadiness_db(),
     )
 
 
@@ -203,6 +248,21 @@ def _sags_db(space: Space, piece: Piece) -> Floats:
     return np.array(sags)
 
 
+def _steadiness_db() -> tuple[float, ...]:
+    """How much partials of a spectrum that does not change vary in a minute of sound; under them a ground at -50 dB."""
+    bins = [int(np.argmin(np.abs(bin_hz() - hz))) for hz in PARTIALS_HZ]
+    level_db = np.full(BINS, -70.0)
+    level_db[bins] = -20.0
+    voice = Voice(RATE, 2)
+    parted = voice.split(power(from_decibels(level_db))[np.newaxis])[0]
+    held = [Texture(parted, WIDTH, 1, hop) for hop in range(HELD_HOPS + 2)]
+    clips = [clip for pair in zip(held[::2], held[1::2], strict=True) for clip in voice.clips(pair)]
+    sound = np.empty((HELD_HOPS, voice.hop_frames, 2), dtype=np.float32)
+    for block, (before, now) in zip(sound, pairwise(clips), strict=False):
+        voice.join(before, now, block)
+    return tuple(partial_steadiness_db(sound.reshape(-1, 2), RATE, float(bin_hz()[each])) for each in bins)
+
+
 def main() -> None:
     """Compose, measure and print."""
     parser = argparse.ArgumentParser(description="Measures what the score does over many pieces.")
@@ -211,12 +271,8 @@ def main() -> None:
     parser.add_argument("--model", default=None)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     given = parser.parse_args()
-    found = asdict(report(space_of(read(find(given.model))), given.seed, given.pieces))
-    if given.json:
-        print(json.dumps(found))
-        return
-    for name, value in found.items():
-        print(f"{name:24}{value:10.4g}" if isinstance(value, int | float) else f"{name:24}{value}")
+    found = report(space_of(read(find(given.model))), given.seed, given.pieces)
+    print(json.dumps(asdict(found)) if given.json else table(ROWS, [("score", found)]))
 
 
 if __name__ == "__main__":
