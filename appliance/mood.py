@@ -27,7 +27,7 @@ QUANTITIES: dict[str, Quantity] = {
     "weirdness": Quantity(-1.0, 1.0, 0.0, "prefers strange or ordinary sounds"),
     "level": Quantity(-1.0, 1.0, 0.0, "prefers loud or soft sounds, and plays 3 LU louder or softer"),
     "consonance": Quantity(-1.0, 1.0, 0.0, "how strictly sounds are chosen and tuned to go together"),
-    "density": Quantity(-1.0, 1.0, 0.0, "how often the second voice sounds, and how deep pieces breathe out"),
+    "density": Quantity(-1.0, 1.0, 0.0, "how often figures sound, and how short the rests are"),
     "wander": Quantity(0.0, 1.0, 0.4, "radius of the wiggle"),
     "pace": Quantity(0.25, 4.0, 1.0, "speed of the path"),
     "nature": Quantity(0.0, 1.0, 0.5, "level of the beds"),

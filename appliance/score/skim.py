@@ -15,7 +15,7 @@ from appliance.score.path import Sound, blend, moment
 from appliance.score.piece import FIGURES, Piece
 from appliance.score.ranking import Offer, offer, pick
 from appliance.score.space import Space
-from appliance.score.territory import Bounds, deal, drift, within
+from appliance.score.territory import Bounds, deal, drift, timbre, within
 from appliance.spectrum import traits
 from appliance.spectrum.codec import CLIP_S, Floats, from_power, power
 
@@ -39,6 +39,8 @@ _CALMER = (1.0, 0.7, 0.4)
 _CALMEST = 0.1
 _LETTER_S = (11.0, 38.0)
 _TURN_S = (15.0, 45.0)
+# In a territory that an artist narrowed, what nobody recorded is drawn nearer to what was kept.
+_STRAYING = 0.5
 # A mood in steps: while a hand moves, the piece to come need not be composed again for every hair's breadth.
 _MOOD_STEP = 0.05
 
@@ -161,15 +163,16 @@ class Composer:
         if self._kept is None:
             return wanders
         home = self._kept[np.argmin(np.linalg.norm(self._kept - wanders, axis=1))]
-        return np.asarray(home + np.float32(self._bounds.radius) * wanders, dtype=np.float32)
+        return np.asarray(home + np.float32(_STRAYING * self._bounds.radius) * wanders, dtype=np.float32)
 
     def _narrow(self, bounds: Bounds) -> None:
         """Stay around the sounds of the pieces that an artist kept."""
         pieces = [self.compose(seed, number, Mood()) for seed, number in bounds.kept]
         latents = np.stack([piece.latent(letter) for piece in pieces for letter in SOUNDS])
         self._known.clear()
-        self._bounds, self._kept = bounds, self._space.whiten(latents)
-        self._pool = within(self._space.whitened, self._kept, bounds.radius)
+        space = self._space
+        self._bounds, self._kept = bounds, space.whiten(latents)
+        self._pool = within(timbre(space.decode(space.atlas)), timbre(space.decode(latents)), bounds.radius)
 
 
 def go_through(space: Space, piece: Piece, mood: Mood, hops: Sequence[int], gates: Gates) -> Finding:

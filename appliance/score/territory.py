@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from appliance.spectrum.codec import Floats
+from appliance.score.gates import blended
+from appliance.spectrum.codec import BINS, Floats, power
 
-__all__ = ["WIDE", "Bounds", "deal", "drift", "within"]
+__all__ = ["WIDE", "Bounds", "deal", "drift", "timbre", "within"]
 
 # Period in seconds and width, in standard deviations of the atlas, of each arc. Together they are as wide as the atlas
 # is along one axis, and the longest is narrow enough that what comes back two hours later is no more alike than chance.
@@ -17,6 +18,9 @@ _HANDS = 36
 _GROUPS = 9
 _SMALLEST_HAND = 16
 _FEWEST_PLACES = 64
+_PAIRS = 2000
+_THIRD_BINS = 40
+_UNHEARD_DB = -75.0
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,22 @@ def drift(seed: int, time_s: float, size: int) -> Floats:
     return place.astype(np.float32)
 
 
+def timbre(spectra: Floats) -> Floats:
+    """What of sounds an ear goes by when it calls two alike: levels of third octaves in dB at one loudness, (n, 30)."""
+    parts = np.add.reduceat(blended(power(spectra)), np.arange(BINS % _THIRD_BINS, BINS, _THIRD_BINS), axis=1)
+    return np.asarray(np.maximum(10.0 * np.log10(np.maximum(parts, 1e-12)), _UNHEARD_DB), dtype=np.float32)
+
+
 def within(places: Floats, kept: Floats, radius: float) -> npt.NDArray[np.intp]:
-    """Say which places, (n, 32) standard deviations, lie around those kept, (k, 32): never fewer than 64."""
+    """Say which places, (n, size), lie around those kept, (k, size): never fewer than 64.
+
+    The radius is counted in what two places usually are apart: the median of up to 2,000 pairs.
+    """
+    pairs = np.random.default_rng(0).integers(len(places), size=(2, _PAIRS))
+    usual = float(np.median(np.linalg.norm(places[pairs[0]] - places[pairs[1]], axis=1)))
     apart = np.linalg.norm(places[:, np.newaxis] - kept[np.newaxis], axis=2).min(axis=1)
-    # Two places drawn from a normal distribution are this far apart.
-    reach = radius * np.sqrt(2.0 * places.shape[1])
     nearest = np.argsort(apart, kind="stable")
-    count = max(int(np.count_nonzero(apart <= reach)), min(_FEWEST_PLACES, len(places)))
+    count = max(int(np.count_nonzero(apart <= radius * usual)), min(_FEWEST_PLACES, len(places)))
     return np.asarray(np.sort(nearest[:count]), dtype=np.intp)
 
 

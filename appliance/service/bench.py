@@ -22,7 +22,7 @@ __all__ = ["RATE", "Contestant", "Report", "bare_ffts", "engine", "in_turns", "m
 
 RATE: Final = 48_000
 _CHANNELS: Final = 2
-# Twice what the engine decodes at a time, so that windows are alike.
+# What the engine decodes at a time, so that windows are alike; a piece is composed in few of them.
 _WINDOW_S: Final = 16.0
 _CLIP_FRAMES, _CLIPS = 96_000, 2
 _STARTS: Final = 3
