@@ -19,7 +19,7 @@ from appliance.synth.taming import low_cut
 
 __all__ = ["WEATHER_LUFS", "weather"]
 
-WEATHER_LUFS = -36.0
+WEATHER_LUFS = -33.0
 _FRAME_S = 0.085
 _LOWEST_HZ = 35.0
 _HIGHEST_HZ = 16_000.0
