@@ -31,7 +31,7 @@ _MOST_BYTES = 1 << 20
 # A name that holds something.
 _Name = Annotated[str, Field(pattern=r"\S")]
 # A seed and the number of a piece.
-_PLACE = r"^[0-9]{1,18}/[0-9]{1,6}$"
+_PLACE = r"^[0-9]{1,19}/[0-9]{1,6}$"
 _Place = Annotated[str, Field(pattern=_PLACE)]
 
 
@@ -57,7 +57,7 @@ class MusicSettings(_Table):
     # Hertz of the a above middle C, to which the keys of pieces are tuned.
     tuning_hz: Annotated[float, Field(ge=400.0, le=480.0)] = 440.0
     # Pieces around whose sounds the music stays, as "SEED/PIECE" from a contact sheet; none: all of the model.
-    territory: Annotated[tuple[_Place, ...], Field(max_length=64)] = ()
+    territory: Annotated[tuple[_Place, ...], Field(max_length=8)] = ()
     # How far around them: 1 is as far as two sounds of the model usually are from each other.
     radius: Annotated[float, Field(ge=0.1, le=2.0)] = 0.6
     # What a boot begins: other music than ever before, the same every time, or what was left off.
@@ -67,6 +67,13 @@ class MusicSettings(_Table):
     @classmethod
     def _places_in_a_list(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("territory")
+    @classmethod
+    def _seeds_that_can_be(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(int(place.partition("/")[0]) >= 1 << 63 for place in value):
+            raise PydanticCustomError("seed", "{sentence}", {"sentence": "a seed is less than 2 to the power of 63"})
+        return value
 
 
 # Frames per second, lowest and highest.
@@ -207,7 +214,7 @@ def _problem(error: ErrorDetails) -> str:
         if bounds.get("pattern") == _PLACE
         else "must not be empty",
         "tuple_type": 'must be a list, as in ["7/12"]',
-        "too_long": f"takes at most {bounds.get('max_length')}",
+        "too_long": f"takes at most {bounds.get('max_length')} pieces",
         "int_type": "must be a whole number",
         "float_type": "must be a number",
         "finite_number": "is not a finite number",

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import SettingsError
+from appliance.score.territory import WIDE, Bounds
+from appliance.service.build import bounds_of
 from appliance.settings import Settings, read_settings
 
 
@@ -81,6 +83,12 @@ def test_whole_numbers_stand_where_any_number_may(tmp_path):
         ("[music]\nmodel = ''", "music.model: must not be empty"),
         ("[music]\nbeds = ' '", "music.beds: must not be empty"),
         ("[music]\nmodel = 3", "music.model: must be text in quotes"),
+        ("[music]\ntuning_hz = 500.0", "music.tuning_hz: must be at most 480"),
+        ("[music]\nradius = 0.0", "music.radius: must be at least 0.1"),
+        ("[music]\nterritory = '7/12'", 'music.territory: must be a list, as in ["7/12"]'),
+        ("[music]\nterritory = ['7-12']", 'must be a seed and a piece, as in "7/12"'),
+        (f"[music]\nterritory = ['{2**63}/1']", "a seed is less than"),
+        (f"[music]\nterritory = {['7/1'] * 9}", "music.territory: takes at most 8 pieces"),
         ("[card]\ndevice = ''", "card.device: must not be empty"),
         ("[card]\ndevice = 3", "card.device: must be text in quotes, or several in brackets"),
         ("[card]\ndevice = ['DAC', '']", "card.device: must not be empty"),
@@ -107,6 +115,14 @@ def test_whole_numbers_stand_where_any_number_may(tmp_path):
 )
 def test_what_cannot_be_is_told_in_plain_words(tmp_path, text, told):
     assert told in refusal(tmp_path, text)
+
+
+def test_a_territory_is_pieces_of_seeds(tmp_path):
+    path = tmp_path / "latent.toml"
+    path.write_text(f"[music]\nterritory = ['7/12', '{2**63 - 1}/0']\nradius = 0.4\n")
+    music = read_settings(path).music
+    assert bounds_of(music) == Bounds(((7, 12), (2**63 - 1, 0)), 0.4, 440.0)
+    assert bounds_of(Settings().music) == WIDE
 
 
 @pytest.mark.parametrize(

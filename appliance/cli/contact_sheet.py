@@ -71,7 +71,7 @@ def contact_sheet(
     panels = [Panel(each, seed, _command(each.number, seed, model, moods)) for each in sheet.within(result.seconds)]
     if panels:
         page(out, out.with_suffix(".png"), panels, seconds, " · ".join([Path(model or "default").name, *moods]))
-        facts = {"seed": seed, "model": model or "default", "seconds": result.seconds}
+        facts = {"seed": seed, "model": model or "default", "moods": list(moods), "seconds": result.seconds}
         _tell(panels, facts, as_json)
     if not result.complete:
         held = f"{out} holds {len(panels)} of {pieces} pieces" if panels else "nothing was written"

@@ -44,6 +44,8 @@ LEAST_CLIP_S = 0.34
 LOWEST_HZ, HIGHEST_HZ = 40.0, 20_000.0
 _RANGE_DB, LEAST_RANGE_DB = 70.0, 30.0
 _LEAST_RANGE_LU = 12.0
+# The absolute gate of ITU-R BS.1770.
+_SILENT_LUFS = -70.0
 _SHORT_TERM_S = 3.0
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400)
 
@@ -173,13 +175,13 @@ def _draw_loudness(axes: "Axes", measured: _Measured) -> None:
 
     lufs = np.array(measured.short_term_lufs)
     middles = np.arange(len(lufs)) + _SHORT_TERM_S / 2.0
-    heard = lufs[np.isfinite(lufs)]
+    heard = lufs[lufs > _SILENT_LUFS]
     if len(heard):
         low, high = float(heard.min()), float(heard.max())
         spare = max(_LEAST_RANGE_LU - (high - low), 3.0) / 2.0
         axes.set_ylim(low - spare, high + spare)
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        axes.plot(middles, lufs, color=_ACCENT, linewidth=1.6)
+        axes.plot(middles, np.maximum(lufs, low - spare), color=_ACCENT, linewidth=1.6)
         axes.fill_between(middles, np.maximum(lufs, low - spare), low - spare, color=_ACCENT, alpha=0.14, linewidth=0)
         axes.axhline(measured.integrated_lufs, color=INK, linewidth=0.9, linestyle=(0, (6, 5)), alpha=0.7)
     else:

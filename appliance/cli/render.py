@@ -149,7 +149,7 @@ def _narrowed(territory: tuple[str, ...], radius: float | None) -> "MusicSetting
     except ValidationError as error:
         option = f"--{error.errors()[0]['loc'][0]}"
         wanted = (
-            "a number from 0.1 to 2" if option == "--radius" else "a seed and a piece, as in 7/12, at most 64 times"
+            "a number from 0.1 to 2" if option == "--radius" else "a seed and a piece, as in 7/12, at most eight times"
         )
         raise UsageError(f"{option} takes {wanted}.") from error
 

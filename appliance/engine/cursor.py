@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from appliance.mood import Mood
 from appliance.score.path import Sound
 from appliance.score.piece import Piece
+from appliance.score.rest import AWAKE, Rest
 from appliance.synth.beds import BedCursor
 
 __all__ = ["Cursor", "Frame", "Passage"]
@@ -12,10 +13,11 @@ __all__ = ["Cursor", "Frame", "Passage"]
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece under way and how many of its letters have passed."""
+    """A piece under way, how many of its letters have passed, and how many of its rests."""
 
     piece: Piece
     phase: float
+    rests: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Cursor:
     bed : BedCursor or None
     trail : tuple of Frame
         The last two frames, newest last: their clips still sound.
+    rest : Rest
     """
 
     hop: int
@@ -79,3 +82,4 @@ class Cursor:
     mood: Mood
     bed: BedCursor | None
     trail: tuple[Frame, ...]
+    rest: Rest = AWAKE

@@ -106,6 +106,8 @@ def check(cursor: Cursor) -> None:
         _need(0 <= cursor.handover < _SLOWEST_S, "handover")
     if cursor.bed is not None:
         _check_bed(cursor.bed)
+    rest = cursor.rest
+    _need(0.0 <= rest.since_s <= _SLOWEST_S and 0.0 <= rest.length_s <= _LONGEST_REST_S, "rest")
     hops = [frame.hop for frame in cursor.trail]
     _need(len(hops) <= 2 and hops == list(range(cursor.hop - len(hops), cursor.hop)), "trail")
     for frame in cursor.trail:
@@ -116,6 +118,7 @@ def check(cursor: Cursor) -> None:
 def _check_passage(passage: Passage) -> None:
     piece, letters = passage.piece, len(passage.piece.pattern)
     _need(0.0 <= passage.phase < _LONGEST, "phase")
+    _need(0 <= passage.rests <= _MOST_RESTS, "rests")
     _need(0 <= piece.number < _LONGEST, "number")
     _need(0 < letters <= _LONGEST_PATTERN and set(piece.pattern) <= set(SOUNDS), "pattern")
     _check_latents(piece.latents, len(SOUNDS))

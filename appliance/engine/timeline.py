@@ -9,6 +9,7 @@ from appliance.engine.renderer import Renderer
 from appliance.model.bundle import Bundle
 from appliance.mood import Mood
 from appliance.score.path import Sound, moment
+from appliance.score.rest import gain, go_on, lead_s
 from appliance.score.skim import Composer
 from appliance.score.territory import WIDE, Bounds
 from appliance.spectrum.codec import Floats
@@ -26,6 +27,7 @@ _BREATH_DB = 3.0
 # Music softer than this is told to be at rest: what is heard then are the beds, which come and go as they like.
 _REST_SHARE = 10.0**-2.0
 _REST_LUFS = -120.0
+_INAUDIBLE = 1e-6
 
 
 class Timeline:
@@ -123,8 +125,11 @@ class Timeline:
     def expected_lufs(self, after: Cursor) -> float:
         """Loudness that the score wants of the hop before a cursor, whatever the voice makes of it; -120 in a rest."""
         # A hop is made of two clips; at the very beginning there is only one.
-        share = sum(frame.share for frame in after.trail) / 2.0
-        return LOUDNESS_OFFSET_LU + 10.0 * math.log10(self._target_power * share) if share > _REST_SHARE else _REST_LUFS
+        shares = [frame.share for frame in after.trail]
+        # Where one of them rests, the hop begins or ends far below their mean.
+        if min(shares) <= _REST_SHARE:
+            return _REST_LUFS
+        return LOUDNESS_OFFSET_LU + 10.0 * math.log10(self._target_power * sum(shares) / 2.0)
 
     def hasten(self, cursor: Cursor, mood: Mood) -> Cursor:
         """Let the next piece begin to be faded in now, unless one is already."""
@@ -148,6 +153,7 @@ class Timeline:
         glided = cursor.mood.toward(mood, self.hop_s)
         frame = self._frame(cursor, glided)
         now, following, handover = self._pass(cursor, glided)
+        now, due_s = _due(now, glided)
         bed = None
         if self.beds is not None and cursor.bed is not None:
             bed = self.beds.advance(cursor.seed, cursor.bed)
@@ -160,6 +166,7 @@ class Timeline:
             mood=glided,
             bed=bed,
             trail=(*cursor.trail[-1:], frame),
+            rest=go_on(cursor.rest, self.hop_s, due_s, glided.density),
         )
         return _Planned(cursor, mood, after, frame)
 
@@ -172,6 +179,9 @@ class Timeline:
             arrived = math.sin(done * math.pi / 2.0) ** 2
             breath: float = 10.0 ** (-0.1 * _BREATH_DB * (1.0 - mood.density) * math.sin(done * math.pi) ** 2)
             sounds = _shared(sounds, breath * (1.0 - arrived)) + _shared(there, breath * arrived)
+        awake = gain(cursor.rest)
+        if awake < 1.0:
+            sounds = _shared(sounds, awake) if awake > _INAUDIBLE else ()
         return Frame(cursor.hop, cursor.seed, sounds, mood.nature, mood.width, cursor.bed)
 
     def _pass(self, cursor: Cursor, mood: Mood) -> tuple[Passage, Passage | None, int]:
@@ -189,7 +199,7 @@ class Timeline:
         return now, Passage(piece, 0.0), 0
 
     def _along(self, passage: Passage, mood: Mood) -> Passage:
-        return Passage(passage.piece, passage.phase + mood.pace * self.hop_s / passage.piece.letter_s)
+        return replace(passage, phase=passage.phase + mood.pace * self.hop_s / passage.piece.letter_s)
 
 
 @dataclass(frozen=True)
@@ -200,6 +210,16 @@ class _Planned:
     mood: Mood
     after: Cursor
     frame: Frame
+
+
+def _due(passage: Passage, mood: Mood) -> tuple[Passage, float | None]:
+    """See whether the next rest of a piece is due, and for how many seconds; then it has passed."""
+    if passage.rests >= len(passage.piece.rests):
+        return passage, None
+    middle, rest_s = passage.piece.rests[passage.rests]
+    if (middle - passage.phase) * passage.piece.letter_s / mood.pace > lead_s(rest_s):
+        return passage, None
+    return replace(passage, rests=passage.rests + 1), rest_s
 
 
 def _shared(sounds: tuple[Sound, ...], share: float) -> tuple[Sound, ...]:

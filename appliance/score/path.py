@@ -22,12 +22,10 @@ _QUIETEST = 10.0**-7.5
 _TRANSPOSE_BINS = 70
 _RADIUS_SHARE = 0.35
 _WINDOW_LU = 3.0
-# Pieces are up to 4 LU under the loudest, swell, rest and are crossed by figures; so much makes the hour as loud as it
-# is to be.
+# Pieces are up to 4 LU under the loudest, swell, and are crossed by figures and rests; so much makes the hour as loud
+# as it is to be.
 _MAKE_UP_LU = 1.6
 _SWELL_LU = 1.7
-# A rest is entered and left over so many seconds.
-_REST_FADE_S = 6.0
 # A figure's share of the power against the ground's, and how it comes and goes in seconds.
 _FIGURE_SHARE = 0.45
 _FIGURE_UP_S = 4.0
@@ -50,7 +48,7 @@ class Sound:
 
 
 def moment(space: Space, piece: Piece, phase: float, mood: Mood) -> tuple[Sound, ...]:
-    """Look up what sounds at one point of a piece: the ground, then the figures; nothing in the middle of a rest.
+    """Look up what sounds at one point of a piece: the ground, then the figures.
 
     Parameters
     ----------
@@ -66,8 +64,6 @@ def moment(space: Space, piece: Piece, phase: float, mood: Mood) -> tuple[Sound,
     period, so that the speed is the same in every piece.
     """
     strength = _strength(piece, phase, mood)
-    if strength <= _INAUDIBLE:
-        return ()
     place = min(max(phase, 0.0), float(len(piece.pattern)))
     index = min(int(place), len(piece.pattern) - 1)
     here = piece.pattern[index]
@@ -128,15 +124,11 @@ def blend(sounds: tuple[Sound, ...], powers: Floats) -> Floats:
 
 
 def _strength(piece: Piece, phase: float, mood: Mood) -> float:
-    """Power of the ground: the piece's own level, its slow swelling, and the rests."""
+    """Power of the ground: the piece's own level and its slow swelling."""
     period_s, begins = piece.swell
     swell = math.sin(2.0 * math.pi * (phase * piece.letter_s / period_s + begins))
     lu = _MAKE_UP_LU + piece.level_lu + _WINDOW_LU * mood.level + _SWELL_LU * swell
     strength: float = 10.0 ** (lu / 10.0)
-    for middle, rest_s in piece.rests:
-        # Seconds at any pace, so that a rest remains one.
-        away_s = abs(phase - middle) * piece.letter_s / mood.pace - 0.5 * rest_s * (1.0 - 0.35 * mood.density)
-        strength *= math.sin(0.5 * math.pi * min(max(away_s / _REST_FADE_S, 0.0), 1.0)) ** 4
     return strength
 
 

@@ -15,7 +15,7 @@ from appliance.score.path import Sound, blend, moment
 from appliance.score.piece import FIGURES, Piece
 from appliance.score.ranking import Offer, offer, pick
 from appliance.score.space import Space
-from appliance.score.territory import Bounds, deal, drift, timbre, within
+from appliance.score.territory import WIDE, Bounds, deal, drift, timbre, within
 from appliance.spectrum import traits
 from appliance.spectrum.codec import CLIP_S, Floats, from_power, power
 
@@ -29,7 +29,7 @@ _SKIM_HOPS = 10
 _FINER = ((0, 4), (2, 4), (1, 2))
 # So many of the best are tried with less and less of a wiggle before others are looked at.
 _SECOND_CHANCES = 3
-_MORE = 16
+_MORE = 4
 # A hand may go back and forth while a piece is about to begin, and a contact sheet asks for all of its pieces twice.
 _REMEMBERED = 64
 # The decoder is quickest with about so many.
@@ -82,7 +82,8 @@ class Composer:
 
     def __init__(self, space: Space, bounds: Bounds) -> None:
         self._space = space
-        self._bounds = replace(bounds, kept=())
+        # What an artist kept is what the contact sheet played, whatever the tuning of the room.
+        self._bounds = bounds if not bounds.kept else WIDE
         self._pool = np.arange(len(space.atlas))
         self._kept: Floats | None = None
         self._known: dict[tuple[int, int, Mood], Piece] = {}
@@ -120,7 +121,7 @@ class Composer:
         calmer: Iterator[Piece] = (replace(piece, reach=reach) for reach in _CALMER for piece in best[:_SECOND_CHANCES])
         others = (replace(piece, reach=_CALMER[-1]) for piece in chain(best[_SECOND_CHANCES:], islice(plans, _MORE)))
         gone: dict[Piece, float] = {}
-        calmest = (replace(piece, reach=_CALMEST) for piece in best)
+        calmest = (replace(piece, reach=_CALMEST) for piece in best[:_SECOND_CHANCES])
         for piece in chain(calmer, others, calmest):
             gone[piece] = share_outside(self._space, piece, mood)
             if not gone[piece]:

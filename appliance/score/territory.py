@@ -73,7 +73,7 @@ def within(places: Floats, kept: Floats, radius: float) -> npt.NDArray[np.intp]:
     """
     pairs = np.random.default_rng(0).integers(len(places), size=(2, _PAIRS))
     usual = float(np.median(np.linalg.norm(places[pairs[0]] - places[pairs[1]], axis=1)))
-    apart = np.linalg.norm(places[:, np.newaxis] - kept[np.newaxis], axis=2).min(axis=1)
+    apart = np.min([np.linalg.norm(places - each, axis=1) for each in kept], axis=0)
     nearest = np.argsort(apart, kind="stable")
     count = max(int(np.count_nonzero(apart <= radius * usual)), min(_FEWEST_PLACES, len(places)))
     return np.asarray(np.sort(nearest[:count]), dtype=np.intp)

@@ -65,6 +65,9 @@ class Loudness:
 
     def of(self, sound: Floats) -> tuple[float, float]:
         """Give the loudness of a sound, and that of its loudest window, in LUFS; what fills no window is left out."""
+        # At 8,000 frames a second a hop is a little shorter than a window.
+        short = max(len(self._window) - len(sound), 0)
+        sound = np.pad(sound, ((0, short), (0, 0))) if short else sound
         windows = sound[: len(sound) // len(self._window) * len(self._window)].reshape(-1, *self._window.shape)
         lufs = self._lufs(windows)
         return float(10.0 * np.log10(np.mean(10.0 ** (lufs / 10.0)))), float(lufs.max())

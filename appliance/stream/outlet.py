@@ -57,8 +57,13 @@ class Outlet:
     @property
     def announced_lufs(self) -> tuple[float, float]:
         """Lowest and highest loudness announced around the frame that is pulled next: a hop may end within a cell."""
-        lowest, highest = self._ring.grids[self._lane]
-        there = self._ring.lane(self._lane)
+        lanes = (self._lane, 1 - self._lane) if self._fading else (self._lane,)
+        found = [self._announced(lane) for lane in lanes]
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    def _announced(self, lane: int) -> tuple[float, float]:
+        lowest, highest = self._ring.grids[lane]
+        there = self._ring.lane(lane)
         near = (self.position + by for by in (-GRID_FRAMES, 0, GRID_FRAMES))
         around = [at // GRID_FRAMES % len(lowest) for at in near if there.begin <= at < there.end]
         if not around:

@@ -92,6 +92,10 @@ def test_mood_rate_and_channels(latent, tmp_path):
         (["--seconds", "1", "--minutes", "1"], "not both", 2),
         (["--start", "-3"], "seconds from 0", 2),
         (["--start", "1e12"], "30 days", 2),
+        (["--territory", "seven"], "--territory takes a seed and a piece, as in 7/12", 2),
+        (["--territory", f"{2**63}/1"], "--territory takes a seed and a piece, as in 7/12", 2),
+        (["--territory", "7/1", "--radius", "5"], "--radius takes a number from 0.1 to 2", 2),
+        (["--radius", "0.5"], "name one with --territory", 2),
         (["--model", "nowhere.latent"], "nowhere.latent", 1),
         (["--model", "defualt"], "default", 1),
     ],
@@ -214,6 +218,21 @@ def test_the_json_of_silence_is_json(latent, tmp_path):
     facts = json.loads(outcome.out, parse_constant=refuse)
     assert facts["integrated_lufs"] is None
     assert facts["true_peak_dbtp"] is None
+
+
+def test_a_territory_makes_other_music_and_the_same_again(latent, tmp_path):
+    names = [tmp_path / name for name in ("wide.wav", "narrow.wav", "again.wav")]
+    narrow = ["--territory", "7/35", "--radius", "0.3"]
+    for name, words in zip(names, ([], narrow, narrow), strict=True):
+        assert latent("render", name, "--seconds", "6", "--seed", "11", *words).code == 0
+    wide, once, again = (name.read_bytes() for name in names)
+    assert once == again
+    assert once != wide
+
+
+def test_a_far_piece_is_there_at_once(latent, tmp_path):
+    outcome = latent("render", tmp_path / "x.wav", "--seconds", "4", "--seed", "7", "--piece", "9999", "--json")
+    assert json.loads(outcome.out)["pieces"][0]["number"] == 9999
 
 
 def test_pieces_that_fade_out_are_heard_too(latent, tmp_path):

@@ -229,6 +229,25 @@ def test_silence_in_a_rest_is_shorter_than_the_player_bears(bare):
     assert 3.0 < np.diff(silent).max() / RATE < 10.0
 
 
+@pytest.mark.parametrize("pace", [(0.25, 4.0), (1.0, 4.0), (4.0, 0.25), (0.5, 2.0)])
+def test_a_hand_on_the_pace_drags_no_rest_back(make_timeline, pace):
+    """Turned around a rest it neither makes it longer than it began nor brings it again."""
+    timeline = make_timeline(with_beds=False)
+    slow, quick = (Mood(pace=each, density=-1.0) for each in pace)
+    cursor = timeline.start(7, slow)
+    while cursor.trail[-1:] == () or cursor.trail[-1].sounds:
+        cursor = timeline.advance(cursor, slow)
+    for wait in (0, 3, 8, 11, 14, 20):
+        here, shares = cursor, []
+        for hop in range(60):
+            here = timeline.advance(here, slow if hop < wait else quick)
+            shares.append(here.trail[-1].share)
+        silent = np.flatnonzero(np.array(shares) == 0.0)
+        assert len(silent) < 9
+        assert (np.diff(silent) == 1).all()
+        assert min(shares[30:]) > 0.1
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_hours_are_levelled_by_what_the_score_plans(make_timeline, number):
     """Over half an hour of plans the power wanted is that of the target."""

@@ -1,7 +1,6 @@
 from itertools import pairwise
 from math import gcd
 
-import numpy as np
 import pytest
 
 from appliance.engine.timeline import _HANDOVER_S
@@ -9,7 +8,6 @@ from appliance.mood import Mood
 from appliance.score import form as forms
 from appliance.score.form import BLOCK, form
 from appliance.score.grammar import RULES
-from appliance.score.path import moment
 from appliance.score.skim import _LETTER_S, Composer, _joint
 from appliance.score.territory import WIDE
 
@@ -96,32 +94,6 @@ def test_a_piece_rests_where_its_form_says(space):
         for middle, _ in piece.rests:
             one, two = (piece.pattern[int(middle) + step] for step in (0, 1))
             assert one != two
-
-
-@pytest.mark.parametrize("density", [-1.0, -0.5, 0.0])
-@pytest.mark.parametrize("pace", [0.25, 1.0, 4.0])
-def test_a_rest_is_long_enough_to_be_one_and_no_alarm(space, density, pace):
-    """Silent for five seconds at least, and in no mood for as long as the player's watchdog bears."""
-    composer, step_s = Composer(space, WIDE), 0.05
-    mood = Mood(density=density, pace=pace)
-    shortest, longest = WATCHDOG_S, 0.0
-    for number in range(6):
-        piece = composer.compose(3, number, Mood())
-        for middle, _ in piece.rests:
-            times = np.arange(-12.0, 12.0, step_s)
-            phases = middle + times * pace / piece.letter_s
-            silent = [not moment(space, piece, phase, mood) for phase in phases]
-            assert not silent[0]
-            assert not silent[-1]
-            shortest, longest = min(shortest, sum(silent) * step_s), max(longest, sum(silent) * step_s)
-    assert shortest >= SHORTEST_REST_S - 2.0 * step_s
-    assert longest < WATCHDOG_S - 2.0 * step_s
-
-
-def test_no_rest_could_ever_be_an_alarm():
-    longest = max(rest_s for seed in SEEDS for number in range(300) for _, rest_s in form(seed, number).rests)
-    assert min(rest_s for number in range(300) for _, rest_s in form(0, number).rests) >= SHORTEST_REST_S
-    assert longest * 1.35 < WATCHDOG_S
 
 
 @pytest.mark.parametrize("seed", SEEDS)

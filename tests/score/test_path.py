@@ -18,8 +18,7 @@ from appliance.spectrum.codec import decibels, power, transpose
 # Nothing but the ground, where it lies.
 STILL = Mood(wander=0.0, density=-1.0)
 LETTER_S = 20.0
-# A rest in the middle of the piece, another near its end, and figures that keep out of the way of most tests.
-RESTS = ((3.65, 6.0), (8.65, 5.0))
+# They keep out of the way of most tests.
 CYCLES = ((41.0, 20.0, 0.3), (59.0, 20.0, 0.6), (73.0, 20.0, 0.9))
 STEP_S = 0.02
 
@@ -28,7 +27,7 @@ STEP_S = 0.02
 def piece(space):
     composed = Composer(space, WIDE).compose(4, 0, Mood())
     return dataclasses.replace(
-        composed, pattern="AABBECDCDE", letter_s=LETTER_S, rests=RESTS, cycles=CYCLES, reach=1.0, swell=(90.0, 0.25)
+        composed, pattern="AABBECDCDE", letter_s=LETTER_S, cycles=CYCLES, reach=1.0, swell=(90.0, 0.25)
     )
 
 
@@ -84,24 +83,19 @@ def test_wherever_one_looks_all_is_finite_and_nowhere_too_loud(space, piece, pha
 
 @given(phase=st.floats(0.0, 2.7))
 def test_nothing_is_lost_while_one_sound_gives_way_to_another(space, piece, phase):
-    level = dataclasses.replace(piece, offsets_lu=(0.0,) * 5, swell=(1e9, 0.0), rests=())
+    level = dataclasses.replace(piece, offsets_lu=(0.0,) * 5, swell=(1e9, 0.0))
     assert loudness(moment(space, level, phase, STILL)) == pytest.approx(loudness(moment(space, level, 0.0, STILL)))
 
 
 @pytest.mark.parametrize("mood", [Mood(), Mood(density=1.0), STILL, Mood(density=0.6, pace=2.0)])
 def test_the_path_has_no_jumps(space, piece, mood):
-    """Through figures and a rest, points 20 ms apart differ by less than a decibel in what can be heard."""
-    before, quietest, loudest = None, np.inf, 0.0
+    """Through figures too, points 20 ms apart differ by less than a decibel in what can be heard."""
+    before = None
     for phase in np.arange(1.2, 4.4, mood.pace * STEP_S / LETTER_S):
-        sounds = moment(space, piece, phase, mood)
-        total = blended(space, sounds) if sounds else np.zeros(1233, dtype=np.float32)
-        quietest, loudest = min(quietest, loudness(sounds)), max(loudest, loudness(sounds))
-        level_db = 10.0 * np.log10(total + 1e-7)
+        level_db = 10.0 * np.log10(blended(space, moment(space, piece, phase, mood)) + 1e-7)
         if before is not None:
             assert np.sqrt(np.mean((level_db - before) ** 2)) < 1.0
         before = level_db
-    assert quietest == 0.0
-    assert loudest > 0.3
 
 
 @pytest.mark.parametrize("pace", [0.5, 1.0, 2.0, 4.0])
@@ -112,60 +106,6 @@ def test_loudness_has_no_jumps_at_any_pace(space, piece, pace, density):
     shares = [loudness(moment(space, piece, phase, mood)) for phase in phases[:5_000]]
     assert np.ptp(shares) > 0.3
     assert np.abs(np.diff(shares)).max() < 0.03
-
-
-def test_a_rest_is_silent_in_its_middle_and_the_rest_of_the_piece_is_whole(space, piece):
-    whole = dataclasses.replace(piece, rests=())
-    for middle, rest_s in RESTS:
-        for away_s in (0.0, 0.2 * rest_s, -0.3 * rest_s, 0.49 * rest_s):
-            assert moment(space, piece, middle + away_s / LETTER_S, Mood()) == ()
-    for phase in np.arange(0.0, 12.0, 0.01):
-        away_s = min(abs(phase - middle) for middle, _ in RESTS) * LETTER_S
-        here, there = moment(space, piece, phase, Mood()), moment(space, whole, phase, Mood())
-        if away_s > 12.0:
-            assert here == there
-        else:
-            assert loudness(here) <= loudness(there)
-        assert there
-
-
-def test_a_rest_is_entered_and_left_over_seconds(space, piece):
-    middle, rest_s = RESTS[0]
-    whole = dataclasses.replace(piece, rests=())
-    for side in (-1.0, 1.0):
-        shares = []
-        for away_s in np.arange(0.5 * rest_s, 0.5 * rest_s + 8.0, 0.1):
-            phase = middle + side * away_s / LETTER_S
-            shares.append(loudness(moment(space, piece, phase, Mood())) / loudness(moment(space, whole, phase, Mood())))
-        assert all(two >= one for one, two in itertools.pairwise(shares))
-        assert shares[-1] == pytest.approx(1.0)
-        half = shares.index(next(share for share in shares if share > 0.5)) * 0.1
-        assert 1.5 < half < 6.0
-
-
-def seconds_where(silent, pace):
-    """How long a rest is, listened to in steps of 50 ms."""
-    return 0.05 * sum(silent(offset_s * pace / LETTER_S) for offset_s in np.arange(-15.0, 15.0, 0.05))
-
-
-@pytest.mark.parametrize("pace", [0.25, 0.5, 2.0, 4.0])
-def test_pace_keeps_the_seconds_of_a_rest(space, piece, pace):
-    middle = RESTS[0][0]
-
-    def rest_s(mood):
-        return seconds_where(lambda offset: not moment(space, piece, middle + offset, mood), mood.pace)
-
-    assert rest_s(Mood(pace=pace)) == pytest.approx(rest_s(Mood()), abs=0.11)
-
-
-def test_density_shortens_rests_but_leaves_them(space, piece):
-    middle = RESTS[0][0]
-
-    def rest_s(density):
-        mood = Mood(density=density)
-        return seconds_where(lambda offset: not moment(space, piece, middle + offset, mood), 1.0)
-
-    assert rest_s(-1.0) > rest_s(0.0) > rest_s(1.0) > 2.0
 
 
 def figure_over_a_cycle(piece, number, mood):

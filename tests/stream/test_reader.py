@@ -209,6 +209,17 @@ def test_a_rest_that_is_announced_is_no_alarm(stage: Stage) -> None:
     assert longest_silence_s(stage.heard[RATE // 2 :]) == pytest.approx(1.0, abs=0.01)
 
 
+def test_a_turn_out_of_a_rest_is_no_alarm(stage: Stage) -> None:
+    """While the player goes over, what it hears may still be the rest that the other lane announced."""
+    stage.fill(1.0)
+    stage.inlet.append(0, np.zeros((3 * RATE, 2), dtype=np.float32), (-120.0, -120.0))
+    stage.play(2.0)
+    stage.turn_to(2.0, tone)
+    stage.play(1.5)
+    assert (stage.word(Word.REFUSALS), stage.word(Word.HOLDS)) == (0, 0)
+    assert np.abs(stage.heard[-RATE // 4 :]).max() > 0.1
+
+
 def test_nothing_passes_the_ceiling(stage: Stage) -> None:
     stage.sound = lambda begin, end: tone(begin, end, level=0.99)
     stage.inlet.append(0, stage.sound(0, 4 * RATE), (-3.0, -3.0))
