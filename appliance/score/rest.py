@@ -12,7 +12,7 @@ __all__ = ["AWAKE", "FADE_S", "Rest", "gain", "go_on", "lead_s"]
 # A rest is entered and left over so many seconds.
 FADE_S = 6.0
 # At a quick pace rests are due sooner than this; then some are left out.
-_APART_S = 90.0
+_APART_S = 60.0
 _DENSITY_SHARE = 0.25
 _LONG_AGO_S = 600.0
 

@@ -229,6 +229,20 @@ def test_silence_in_a_rest_is_shorter_than_the_player_bears(bare):
     assert 3.0 < np.diff(silent).max() / RATE < 10.0
 
 
+def test_a_rest_comes_every_five_minutes(make_timeline):
+    """Over four hours of plans, none is left out for the one before it."""
+    timeline = make_timeline(with_beds=False)
+    cursor, resting = timeline.start(7, REST), []
+    for _ in range(4 * 3600):
+        cursor = timeline.advance(cursor, REST)
+        resting.append(not cursor.trail[-1].sounds)
+    at = np.flatnonzero(resting)
+    without = np.diff(at)[np.diff(at) > 1]
+    assert len(without) > 60
+    assert without.max() <= 300
+    assert without.min() >= 45
+
+
 @pytest.mark.parametrize("pace", [(0.25, 4.0), (1.0, 4.0), (4.0, 0.25), (0.5, 2.0)])
 def test_a_hand_on_the_pace_drags_no_rest_back(make_timeline, pace):
     """Turned around a rest it neither makes it longer than it began nor brings it again."""
