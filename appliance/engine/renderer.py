@@ -42,8 +42,9 @@ class Renderer:
         self._limiter = limiter
         self._beds = beds
         self._target_power = weighted_power(target_lufs)
-        self._textures: dict[Frame, Texture] = {}
-        self._clips: dict[Frame, Clips] = {}
+        # By hop, with the frame that each was made from: frames are long to hash.
+        self._textures: dict[int, tuple[Frame, Texture]] = {}
+        self._clips: dict[int, tuple[Frame, Clips]] = {}
         self._window = np.zeros((2 * limiter.reach_frames + voice.hop_frames, voice.channels), dtype=np.float32)
         self._window_of: tuple[Frame, ...] | None = None
 
@@ -70,8 +71,8 @@ class Renderer:
         self._window[: 2 * reach] = self._window[self._voice.hop_frames :]
         self._mix(trail[-1] if trail else None, frame, following)
         self._window_of = (*trail[-1:], frame)
-        self._textures = {kept: made for kept, made in self._textures.items() if kept.hop > frame.hop}
-        self._clips = {kept: made for kept, made in self._clips.items() if frame.hop <= kept.hop <= frame.hop + 1}
+        self._textures = {hop: made for hop, made in self._textures.items() if hop > frame.hop}
+        self._clips = {hop: made for hop, made in self._clips.items() if frame.hop <= hop <= frame.hop + 1}
         # The limiter may give a view of the window, which the next hop writes over.
         return self._limiter.limit(self._window).copy()
 
@@ -97,17 +98,19 @@ class Renderer:
 
     def _clip(self, frame: Frame, following: Callable[[int], list[Frame]]) -> Clips:
         """Render a frame's clip, together with the next one, which the voice does at half the price."""
-        if frame not in self._clips:
+        known = self._clips.get(frame.hop)
+        if known is None or known[0] != frame:
             partner = (following(1) or [frame])[0]
             pair = (self._texture(frame, following), self._texture(partner, lambda _: []))
             first, second = self._voice.clips(pair)
-            self._clips[partner] = second
-            self._clips[frame] = first
-        return self._clips[frame]
+            self._clips[partner.hop] = partner, second
+            known = self._clips[frame.hop] = frame, first
+        return known[1]
 
     def _texture(self, frame: Frame, following: Callable[[int], list[Frame]]) -> Texture:
         """Decode and split a frame's sounds together with those of frames to come: weights are read once for all."""
-        if frame not in self._textures:
+        known = self._textures.get(frame.hop)
+        if known is None or known[0] != frame:
             frames = [frame, *following(SPLIT_TOGETHER - 1)]
             latents = np.frombuffer(
                 b"".join(sound.latent for each in frames for sound in each.sounds), dtype=np.float32
@@ -118,8 +121,9 @@ class Renderer:
             ends = np.cumsum([len(each.sounds) for each in frames])
             blends = [self._blend(*each) for each in zip(frames, np.split(powers, ends[:-1]), strict=True)]
             for each, parted in zip(frames, self._voice.split(eased(np.stack(blends))), strict=True):
-                self._textures[each] = Texture(parted, each.width, each.seed, each.hop)
-        return self._textures[frame]
+                self._textures[each.hop] = each, Texture(parted, each.width, each.seed, each.hop)
+            known = self._textures[frame.hop]
+        return known[1]
 
     def _blend(self, frame: Frame, powers: Floats) -> Floats:
         """Add up the sounds of a frame at the level that they are to have, shape (1233,)."""

@@ -23,7 +23,7 @@ __all__ = ["RATE", "Contestant", "Report", "bare_ffts", "engine", "in_turns", "m
 RATE: Final = 48_000
 _CHANNELS: Final = 2
 # What the engine decodes at a time, so that windows are alike; a piece is composed in few of them.
-_WINDOW_S: Final = 16.0
+_WINDOW_S: Final = 32.0
 _CLIP_FRAMES, _CLIPS = 96_000, 2
 _STARTS: Final = 3
 # Large steps of what acts on the voices and of what acts on the beds.
@@ -93,7 +93,7 @@ def measure(settings: Settings, seconds: float, tell: Callable[[str], None]) -> 
 
 
 def realtime(seconds: float) -> dict[str, float | None]:
-    """Render windows of 16 s on one core, in turns with as much of bare FFTs."""
+    """Render windows of 32 s on one core, in turns with as much of bare FFTs."""
     with pinned():
         speeds = in_turns(
             {"engine": engine(_WINDOW_S), "ffts": bare_ffts(_WINDOW_S)}, max(1, round(seconds / _WINDOW_S))

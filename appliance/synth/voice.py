@@ -28,7 +28,7 @@ __all__ = ["PAIR", "SPLIT_TOGETHER", "Clips", "Texture", "Voice"]
 # cost. The lanes never mix, so what a clip sounds like does not depend on its partner.
 PAIR = 2
 # Spectra are decoded and split so many at a time, for half the price of one after the other; neither do these mix.
-SPLIT_TOGETHER = 16
+SPLIT_TOGETHER = 32
 
 _PHASORS = 1 << 20
 _TOP_HZ = 20_000.0
@@ -112,7 +112,7 @@ class Voice:
         self._spectra = np.zeros((PAIR, channels, self.grid.lines), dtype=np.complex64)
 
     def split(self, bin_power: Floats) -> list[SinesPlusNoise]:
-        """Part up to 16 spectra, (n, 1233) mean-square power per bin, into tones and noise for textures."""
+        """Part up to 32 spectra, (n, 1233) mean-square power per bin, into tones and noise for textures."""
         return self._finder.split(bin_power)
 
     def clips(self, pair: tuple[Texture, Texture]) -> tuple[Clips, Clips]:

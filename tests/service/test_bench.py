@@ -51,7 +51,7 @@ def test_the_slow_end_is_below_the_middle(monkeypatch):
     speeds = iter([100.0] * 15 + [10.0] * 5)
     monkeypatch.setattr(bench, "engine", lambda seconds: lambda: next(speeds))
     monkeypatch.setattr(bench, "bare_ffts", lambda seconds: lambda: 400.0)
-    values = realtime(320.0)
+    values = realtime(640.0)
     assert values["realtime_factor_p50"] == 100.0
     assert values["realtime_factor_p95"] == 10.0
     assert values["ratio_to_bare_ffts"] == 0.25
