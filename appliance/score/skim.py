@@ -91,7 +91,7 @@ class Composer:
             self._narrow(bounds)
 
     def compose(self, seed: int, number: int, mood: Mood) -> Piece:
-        """Compose a piece."""
+        """Compose a piece: the same for the same seed, number and mood, which counts in steps of a twentieth."""
         mood = _rounded(mood)
         key = (seed, number, mood)
         if key not in self._known:
@@ -173,7 +173,10 @@ class Composer:
         self._known.clear()
         space = self._space
         self._bounds, self._kept = bounds, space.whiten(latents)
-        self._pool = within(timbre(space.decode(space.atlas)), timbre(space.decode(latents)), bounds.radius)
+        # Part by part: all spectra of an atlas at once would take more memory than the engine has left.
+        parts = np.array_split(space.atlas, -(-len(space.atlas) // 128))
+        heard = np.concatenate([timbre(space.decode(part)) for part in parts])
+        self._pool = within(heard, timbre(space.decode(latents)), bounds.radius)
 
 
 def go_through(space: Space, piece: Piece, mood: Mood, hops: Sequence[int], gates: Gates) -> Finding:
