@@ -2,10 +2,7 @@
 
 import json
 import os
-import secrets
 import shlex
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.render import Progress
+from appliance.cli.render import Progress, end_whole, new_seed
 from appliance.errors import UsageError
 from appliance.mood import Mood
 
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["contact_sheet"]
 
-_SEED_BITS = 32
 _RATE, _CHANNELS, _BEDS = 48_000, 2, "weather"
 _LONGEST_S = 60.0
 
@@ -61,12 +57,11 @@ def contact_sheet(
     file_kind(out)
     if not LEAST_SECONDS <= seconds <= _LONGEST_S:
         raise UsageError(f"--seconds takes a number from {LEAST_SECONDS:g} to {_LONGEST_S:g}, not {seconds:g}.")
-    seed = secrets.randbits(_SEED_BITS) if seed is None else seed
+    seed = new_seed() if seed is None else seed
     timeline = build_timeline(model, _RATE, _CHANNELS, _BEDS, SoundSettings(), click.echo)
     sheet = ContactSheet(timeline, seed, mood, pieces, seconds)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    with Progress(sheet.seconds, hidden=as_json or sys.stderr is None or not sys.stderr.isatty()) as progress:
+    end_whole()
+    with Progress(sheet.seconds, hidden=as_json) as progress:
         result = write(sheet, timeline, (sheet.seconds, 0.0), out, progress.show)
     panels = [Panel(each, seed, _command(each.number, seed, model, moods)) for each in sheet.within(result.seconds)]
     if panels:
@@ -96,5 +91,6 @@ def _tell(panels: "Sequence[Panel]", facts: dict[str, object], as_json: bool) ->
     click.echo(f"{'at':>6}  {'seed':>{wide}}  piece    long  all of it")
     for each in panels:
         click.echo(f"{each.at:>6}  {each.seed:>{wide}}  {each.shown.number:>5}  {each.long:>6}  {each.command}")
-    click.echo(f'To stay around one of them, or several: territory = ["{facts["seed"]}/{panels[-1].shown.number}"]')
+    place = f"{facts['seed']}/{panels[-1].shown.number}"
+    click.echo(f'To stay around one of them, or several, as they are at rest: territory = ["{place}"]')
     click.echo("under [music] in latent.toml, or as --territory of latent render.")

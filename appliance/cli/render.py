@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from appliance.service.render import Rendering, Source
     from appliance.settings import MusicSettings
 
-__all__ = ["Progress", "render"]
+__all__ = ["Progress", "end_whole", "new_seed", "render"]
 
 _SEED_BITS = 32
 # To begin late, every piece on the way is composed: a month takes ten minutes.
@@ -104,16 +104,15 @@ def render(
     # Before anything is built: recordings may take minutes to prepare.
     file_kind(out)
     if replay is None:
-        seed = secrets.randbits(_SEED_BITS) if seed is None else seed
+        seed = new_seed() if seed is None else seed
         bounds = bounds_of(_narrowed(territory, radius))
         timeline = build_timeline(model, rate, channels, beds, SoundSettings(), _tell_aside, bounds)
         sound: Source = Excerpted(timeline, Excerpt(seed, mood, piece, start))
     else:
         timeline, sound, seed, most_s = _replay(replay, model, beds, start)
         length_s = min(length_s, most_s)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    with Progress(length_s, hidden=as_json or sys.stderr is None or not sys.stderr.isatty()) as progress:
+    end_whole()
+    with Progress(length_s, hidden=as_json) as progress:
         result = write(sound, timeline, (length_s, fade_out), out, progress.show)
     _tell(result, out, seed, model or "default", as_json)
     if plot and result.seconds:
@@ -125,6 +124,17 @@ def render(
         click.echo(f"latent: Stopped; {held}.", err=True)
         return 1
     return 0
+
+
+def new_seed() -> int:
+    """Draw a seed that is short enough to be typed."""
+    return secrets.randbits(_SEED_BITS)
+
+
+def end_whole() -> None:
+    """Let Ctrl-C and SIGTERM end a rendering as KeyboardInterrupt, which leaves a whole file of what there is."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _tell_aside(sentence: str) -> None:
@@ -201,6 +211,7 @@ class Progress:
     """A progress bar on stderr, or nothing where nobody looks."""
 
     def __init__(self, seconds: float, hidden: bool) -> None:
+        """Prepare a bar for so many seconds; it is ``hidden`` wherever stderr is no terminal."""
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
@@ -211,7 +222,7 @@ class Progress:
             TextColumn("{task.completed:.0f} of {task.total:.0f} s"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
-            disable=hidden,
+            disable=hidden or sys.stderr is None or not sys.stderr.isatty(),
         )
         self._task = self._bar.add_task("rendering", total=seconds)
 

@@ -15,13 +15,14 @@ from appliance.score.harmony import chroma
 from appliance.spectrum import traits
 from appliance.spectrum.codec import BINS, Floats, bin_hz, decibels, from_power, power
 
-__all__ = ["Gates", "Measured", "blended", "gates_of", "measure"]
+__all__ = ["QUIETEST", "Gates", "Measured", "blended", "gates_of", "measure"]
 
 _SHARPEST_PEAKS = 12
 _GROUND_BINS = 30
 _HARSH_HZ = (2_000.0, 6_000.0)
 _INNER_LU, _INNER_SHARPNESS_DB, _INNER_HARSHNESS_DB, _INNER_ROUGHNESS = 3.0, 3.0, 2.5, 0.08
-_QUIETEST = 10.0**-7.5
+# K-weighted power below which a sound is not brought up any more.
+QUIETEST = 10.0**-7.5
 # At this level, spectra are measured: that of a loud clip.
 _MEASURED_LUFS = -20.0
 
@@ -101,7 +102,7 @@ def gates_of(decode: Callable[[Floats], Floats], atlas: Floats) -> Gates:
 
 def blended(powers: Floats) -> Floats:
     """Bring power spectra, (n, 1233), to the level at which they are measured, K-weighted."""
-    loud = np.maximum(powers @ traits.k_weighting(), _QUIETEST)
+    loud = np.maximum(powers @ traits.k_weighting(), QUIETEST)
     return np.asarray(powers * (traits.weighted_power(_MEASURED_LUFS) / loud)[:, np.newaxis], dtype=np.float32)
 
 

@@ -64,8 +64,7 @@ def chroma(bins: npt.NDArray[np.intp], level_db: Floats) -> Floats:
     -------
     (n, 120) float32
     """
-    loudest = np.where(np.isfinite(level_db[:, :1]), level_db[:, :1], 0.0)
-    weights = 10.0 ** ((level_db - loudest) / 20.0) * ((bins >= _LOWEST_BIN) & (bins <= _HIGHEST_BIN))
+    weights = traits.amplitudes(level_db) * ((bins >= _LOWEST_BIN) & (bins <= _HIGHEST_BIN))
     places = np.arange(len(bins))[:, np.newaxis] * BINS_PER_OCTAVE + bins % BINS_PER_OCTAVE
     folded = np.bincount(places.ravel(), weights.ravel(), len(bins) * BINS_PER_OCTAVE).reshape(-1, BINS_PER_OCTAVE)
     return np.asarray(folded / np.maximum(folded.sum(axis=1, keepdims=True), 1e-9), dtype=np.float32)
@@ -111,8 +110,10 @@ def roughness_percentiles(sounds: Floats) -> Floats:
     rng = np.random.default_rng(0x5E7)
     moves = np.concatenate([[0], rng.integers(-_TRANSPOSED_BINS, _TRANSPOSED_BINS + 1, _RANDOM_TRANSPOSITIONS)])
     found = np.zeros((len(sounds), len(sounds)), dtype=np.float32)
+    bins, level_db = traits.peaks(sounds)
     for row in range(len(sounds) - 1):
-        rough = traits.dissonance(sounds[row : row + 1], sounds[row + 1 :], moves)[0]
+        one, others = slice(row, row + 1), slice(row + 1, None)
+        rough = traits.dissonance_of_peaks((bins[one], level_db[one]), (bins[others], level_db[others]), moves)[0]
         smoother, alike = rough[:, 1:] < rough[:, :1], rough[:, 1:] == rough[:, :1]
         found[row, row + 1 :] = 100.0 * np.mean(smoother + 0.5 * alike, axis=1)
     return found + found.T

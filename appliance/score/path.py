@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from appliance.mood import QUANTITIES, Mood
+from appliance.score.gates import QUIETEST
 from appliance.score.grammar import SOUNDS
 from appliance.score.piece import FIGURES, Piece
 from appliance.score.space import Space
@@ -17,8 +18,6 @@ __all__ = ["Sound", "blend", "figure_share", "moment"]
 # The first part of each letter stays where it is; then the path leaves for the next one.
 _STAY = 0.3
 _INAUDIBLE = 1e-6
-# K-weighted power below which a sound is not brought up any more.
-_QUIETEST = 10.0**-7.5
 _TRANSPOSE_BINS = 70
 _RADIUS_SHARE = 0.35
 _WINDOW_LU = 3.0
@@ -119,7 +118,7 @@ def blend(sounds: tuple[Sound, ...], powers: Floats) -> Floats:
     total = np.zeros(BINS, dtype=np.float32)
     for sound, bins in zip(sounds, powers, strict=True):
         moved = transpose(bins, sound.shift_bins)
-        total += moved * np.float32(sound.share / max(float(moved @ weighting), _QUIETEST))
+        total += moved * np.float32(sound.share / max(float(moved @ weighting), QUIETEST))
     return total
 
 

@@ -129,10 +129,9 @@ def pick(there: Offer, ground: int, figures: int, mood: Mood, rng: np.random.Gen
     scores = there.scores + rng.normal(0.0, _WHIM, len(there.scores)).astype(np.float32)
     picked: list[int] = []
     for place in range(ground + figures):
-        value = scores.copy()
         if place == ground:
             scores = scores + np.float32(_FIGURE_PITCH_WEIGHT) * (there.pitches - there.pitches[picked].mean())
-            value = scores.copy()
+        value = scores.copy()
         if picked:
             # Each sound must bear the roughest of those it is picked beside, not the average.
             value -= strictness * there.percentiles[picked].max(axis=0)

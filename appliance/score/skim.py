@@ -19,10 +19,10 @@ from appliance.score.territory import WIDE, Bounds, deal, drift, timbre, within
 from appliance.spectrum import traits
 from appliance.spectrum.codec import CLIP_S, Floats, from_power, power
 
-__all__ = ["Composer", "Finding", "blends", "go_through", "hops_of", "share_outside"]
+__all__ = ["CANDIDATES", "Composer", "Finding", "blends", "go_through", "hops_of", "moments", "share_outside"]
 
 HOP_S = CLIP_S / 2.0
-_CANDIDATES = 8
+CANDIDATES = 8
 # Every candidate is gone through at this distance, and the best then hop by hop.
 _SKIM_HOPS = 10
 # From which hop on at which distance: what is bad is found early, and in the end all hops were looked at.
@@ -54,9 +54,9 @@ class Finding:
     outside : tuple of int
         The hops that lie outside the gates.
     share_outside : float
-        How many of all that sound, 0..1.
+        How many of all, 0..1.
     sharpness_db, roughness, in_key : float
-        Means over those that sound.
+        Means over all.
     """
 
     outside: tuple[int, ...]
@@ -112,7 +112,7 @@ class Composer:
 
     def _compose(self, seed: int, number: int, mood: Mood) -> Piece:
         plans = self.candidates(seed, number, mood)
-        skimmed = [next(plans) for _ in range(_CANDIDATES)]
+        skimmed = [next(plans) for _ in range(CANDIDATES)]
         inner = self._space.gates.inner()
         worth = [
             go_through(self._space, piece, mood, range(0, hops_of(piece), _SKIM_HOPS), inner).worth for piece in skimmed
@@ -181,34 +181,37 @@ class Composer:
 
 def go_through(space: Space, piece: Piece, mood: Mood, hops: Sequence[int], gates: Gates) -> Finding:
     """Decode a piece at some of its hops, counted at pace 1, and hold what is heard against gates."""
-    moments = [(hop, moment(space, piece, hop * HOP_S / piece.letter_s, mood)) for hop in hops]
-    sounding = [(hop, sounds) for hop, sounds in moments if sounds]
     outside: list[int] = []
     means = np.zeros(3)
     # Part by part, so that a long piece takes no more memory than a short one.
-    for at in range(0, len(sounding), _TOGETHER):
-        part = sounding[at : at + _TOGETHER]
-        powers, lufs = _decoded(space, [sounds for _, sounds in part])
+    for at in range(0, len(hops), _TOGETHER):
+        part = hops[at : at + _TOGETHER]
+        powers, lufs = _decoded(space, moments(space, piece, mood, part))
         found = measure(blended(powers))
         out = gates.outside(found) | np.array([gates.outside_level(each).any() for each in lufs])
-        outside += [hop for (hop, _), is_out in zip(part, out, strict=True) if is_out]
+        outside += [hop for hop, is_out in zip(part, out, strict=True) if is_out]
         in_key = harmony.in_key(found.chroma, piece.tonic, np.zeros(1, dtype=np.intp))
-        means += [each.sum() / len(sounding) for each in (found.sharpness_db, found.roughness, in_key)]
-    return Finding(tuple(outside), len(outside) / len(sounding), *(float(mean) for mean in means))
+        means += [each.sum() / len(hops) for each in (found.sharpness_db, found.roughness, in_key)]
+    return Finding(tuple(outside), len(outside) / len(hops), *(float(mean) for mean in means))
 
 
-def blends(space: Space, moments: Sequence[tuple[Sound, ...]]) -> Floats:
-    """What is heard at moments that sound, all at one level: (n, 1233) spectra."""
-    return from_power(blended(_decoded(space, moments)[0]))
+def moments(space: Space, piece: Piece, mood: Mood, hops: Sequence[int]) -> list[tuple[Sound, ...]]:
+    """What sounds at some hops of a piece, counted at pace 1."""
+    return [moment(space, piece, hop * HOP_S / piece.letter_s, mood) for hop in hops]
 
 
-def _decoded(space: Space, moments: Sequence[tuple[Sound, ...]]) -> tuple[Floats, list[Floats]]:
+def blends(space: Space, heard: Sequence[tuple[Sound, ...]]) -> Floats:
+    """What is heard at moments, all at one level: (n, 1233) spectra."""
+    return from_power(blended(_decoded(space, heard)[0]))
+
+
+def _decoded(space: Space, heard: Sequence[tuple[Sound, ...]]) -> tuple[Floats, list[Floats]]:
     """Power of each moment, (n, 1233), and the loudness of each of its sounds as the decoder gives it."""
-    latents = np.frombuffer(b"".join(sound.latent for sounds in moments for sound in sounds), dtype=np.float32)
+    latents = np.frombuffer(b"".join(sound.latent for sounds in heard for sound in sounds), dtype=np.float32)
     spectra = space.decode(latents.reshape(-1, len(space.scale)))
-    ends = np.cumsum([len(sounds) for sounds in moments])[:-1]
+    ends = np.cumsum([len(sounds) for sounds in heard])[:-1]
     parts = np.split(power(spectra), ends)
-    powers = np.stack([blend(sounds, part) for sounds, part in zip(moments, parts, strict=True)])
+    powers = np.stack([blend(sounds, part) for sounds, part in zip(heard, parts, strict=True)])
     return powers, np.split(traits.level(spectra), ends)
 
 
@@ -241,7 +244,7 @@ def _joint(pattern: str, share: float) -> float:
 
 
 def _rounded(mood: Mood) -> Mood:
-    """Take a mood in steps; pace counts only where the path is gone along."""
+    """Take what counts of a mood in steps: pace, nature, width and volume do not."""
     steps = {
         name: round(getattr(mood, name) / _MOOD_STEP) * _MOOD_STEP
         for name in ("pitch", "tonality", "weirdness", "level", "consonance", "density", "wander")

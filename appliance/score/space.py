@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from appliance.score.gates import Gates, gates_of
+from appliance.score.gates import Gates, blended, gates_of
 from appliance.spectrum import traits
 from appliance.spectrum.codec import Floats, from_power, power
 
-__all__ = ["DRAW_SPREAD", "Space"]
+__all__ = ["Space"]
 
-# Draws as wide as the atlas are in part louder or stranger than any sound it holds: of those of the model `choir` 3 %,
-# and of these half as many. Still narrower, their peaks would sink.
-DRAW_SPREAD = 0.9
 # While one sound gives way to another both may move this far towards each other through latent space.
 _APPROACHES = (0.5, 0.25, 0.1)
 _SAG_DB = 1.0
@@ -79,30 +76,27 @@ class Space:
         """The mean of the atlas, (32,)."""
         return np.asarray(self.atlas.mean(axis=0), dtype=np.float32)
 
-    def draws(self, count: int, rng: np.random.Generator) -> Floats:
-        """Latents that nobody recorded, (count, 32): normal around the middle of the atlas, nearly as wide as it."""
-        steps = rng.normal(0.0, DRAW_SPREAD, (count, len(self.scale))).astype(np.float32)
-        return self.middle + self.unwhiten(steps)
-
     def sag_db(self, approach: float) -> float:
         """How far the peaks half way between two places lie below those of the two, in dB: the median of 48 pairs.
 
-        Half way, each has half of the power and has moved ``approach / 2`` of the way to the other. Of a straight line
-        through latent space, which is a single sound, the design knows that it sags.
+        Half way, each has half of the power and has moved ``approach / 2`` of the way to the other.
         """
-        one, two = self._pairs()
+        one, two, ends_db = self._pairs
         way = np.float32(approach / 2.0) * (two - one)
-        powers = [power(self.decode(latents)) for latents in (one, two, one + way, two - way)]
-        levels = [each / np.maximum(each @ traits.k_weighting(), 1e-9)[:, np.newaxis] for each in powers]
-        ends = [traits.tonality(from_power(each * traits.weighted_power(-20.0))) for each in levels[:2]]
-        between = traits.tonality(from_power((levels[2] + levels[3]) * (traits.weighted_power(-20.0) / 2.0)))
-        return float(np.median((ends[0] + ends[1]) / 2.0 - between))
+        met = self._levelled(one + way) + self._levelled(two - way)
+        return float(np.median(ends_db - traits.tonality(from_power(met / np.float32(2.0)))))
+
+    def _levelled(self, latents: Floats) -> Floats:
+        return blended(power(self.decode(latents)))
 
     def _farthest_approach(self) -> float:
         """The farthest that costs no more than a decibel over a plain cross-fade in power."""
         plain = self.sag_db(0.0)
         return next((approach for approach in _APPROACHES if self.sag_db(approach) <= plain + _SAG_DB), 0.0)
 
-    def _pairs(self) -> tuple[Floats, Floats]:
-        chosen: npt.NDArray[np.intp] = np.random.default_rng(0x5A6).integers(len(self.atlas), size=(2, _SAG_PAIRS))
-        return self.atlas[chosen[0]], self.atlas[chosen[1]]
+    @cached_property
+    def _pairs(self) -> tuple[Floats, Floats, Floats]:
+        """Places by twos, (48, 32) each, and the mean height of their peaks, (48,)."""
+        one, two = self.atlas[np.random.default_rng(0x5A6).integers(len(self.atlas), size=(2, _SAG_PAIRS))]
+        heights_db = [traits.tonality(from_power(self._levelled(latents))) for latents in (one, two)]
+        return one, two, np.asarray((heights_db[0] + heights_db[1]) / np.float32(2.0))

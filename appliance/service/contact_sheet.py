@@ -87,7 +87,7 @@ class ContactSheet:
     def _show(self, place: int, seconds: float) -> Shown:
         number = place * STRIDE
         piece = self._timeline.start(self._seed, self._mood, number).now.piece
-        length_s = len(piece.pattern) * piece.letter_s / self._mood.pace
+        length_s = piece.length_s / self._mood.pace
         if seconds > length_s:
             raise UsageError(f"Piece {number} lasts {length_s:.0f} s at this pace: show fewer seconds of each.")
         start_s = math.floor(min(length_s / 3.0, (length_s - seconds) / 2.0))

@@ -13,7 +13,10 @@ from appliance.weighting import LOUDNESS_OFFSET_LU, k_gain
 
 __all__ = [
     "PEAKS",
+    "Peaks",
+    "amplitudes",
     "dissonance",
+    "dissonance_of_peaks",
     "k_weighting",
     "level",
     "local_median_db",
@@ -26,6 +29,7 @@ __all__ = [
 ]
 
 PEAKS = 12
+Peaks = tuple[npt.NDArray[np.intp], Floats]
 _BLOCK = 60
 _SILENT_LUFS = -120.0
 
@@ -96,7 +100,7 @@ def local_median_db(spectra: Floats) -> Floats:
     return np.asarray(medians[:, index] * (1.0 - fraction) + medians[:, index + 1] * fraction, dtype=np.float32)
 
 
-def peaks(spectra: Floats, count: int = PEAKS) -> tuple[npt.NDArray[np.intp], Floats]:
+def peaks(spectra: Floats, count: int = PEAKS) -> Peaks:
     """Find the highest spectral peaks: bins above both neighbours.
 
     Parameters
@@ -120,6 +124,12 @@ def peaks(spectra: Floats, count: int = PEAKS) -> tuple[npt.NDArray[np.intp], Fl
     order = np.argsort(-np.take_along_axis(candidates, bins, axis=1), axis=1)
     bins = np.take_along_axis(bins, order, axis=1)
     return bins, np.take_along_axis(candidates, bins, axis=1).astype(np.float32)
+
+
+def amplitudes(level_db: Floats) -> Floats:
+    """Amplitudes of peaks, as `peaks` gives their levels, against the highest of each sound, same shape; 0 for none."""
+    loudest = np.where(np.isfinite(level_db[:, :1]), level_db[:, :1], 0.0)
+    return np.asarray(10.0 ** ((level_db - loudest) / 20.0), dtype=np.float32)
 
 
 def tonality(spectra: Floats) -> Floats:
@@ -157,9 +167,14 @@ def dissonance(first: Floats, second: Floats, shift_bins: npt.NDArray[np.integer
     his "Tuning, Timbre, Spectrum, Scale" (2nd ed., 2005), appendix E. Amplitudes are relative to the loudest
     peak of each sound, so that level does not count.
     """
+    return dissonance_of_peaks(peaks(first), peaks(second), shift_bins)
+
+
+def dissonance_of_peaks(first: Peaks, second: Peaks, shift_bins: npt.NDArray[np.integer] | int = 0) -> Floats:
+    """`dissonance` of sounds whose peaks are known, as `peaks` gives them."""
     shifts = np.atleast_1d(np.asarray(shift_bins))
-    one_hz, one_weight = _partials(*peaks(first))
-    two_hz, two_weight = _partials(*peaks(second))
+    one_hz, one_weight = _partials(*first)
+    two_hz, two_weight = _partials(*second)
     two_hz = two_hz[:, np.newaxis, :] * (2.0 ** (shifts / 120.0)).astype(np.float32)[:, np.newaxis]
     result = _beating(
         one_hz[:, None, None, :, None],
@@ -196,6 +211,4 @@ def _beating(one_hz: Floats, two_hz: Floats, weight: Floats, pairs: tuple[int, .
 
 def _partials(bins: npt.NDArray[np.intp], level_db: Floats) -> tuple[Floats, Floats]:
     """Frequencies in Hz of peaks, and their amplitudes against the highest, each (n, count)."""
-    loudest = np.where(np.isfinite(level_db[:, :1]), level_db[:, :1], 0.0)
-    weights = 10.0 ** ((level_db - loudest) / 20.0)
-    return bin_hz()[bins].astype(np.float32), weights.astype(np.float32)
+    return bin_hz()[bins].astype(np.float32), amplitudes(level_db)

@@ -1,6 +1,7 @@
 """Directions and the wiggler's speed, on a decoder whose answers are known."""
 
 import numpy as np
+import pytest
 
 from appliance.spectrum.codec import BINS, FLOOR_DB, Floats
 from appliance.studio.exporting import motion
@@ -130,3 +131,11 @@ def test_the_helix_is_a_circle_around_a_place() -> None:
     assert np.allclose(fast - centre, 2.0 * (slow - centre), atol=1e-4)
     radius = np.linalg.norm(((slow - centre) @ axes.T) / scale, axis=1)
     assert np.all((radius > 0.1 * 15.0 / 6.2832 * 0.99) & (radius < 0.1 * 45.0 / 6.2832 * 1.01))
+
+
+def test_draws_are_nearly_as_wide_as_what_they_are_drawn_around():
+    axes, scale = motion.principal_axes(_LATENTS)
+    drawn = motion.draws(_LATENTS, axes, scale, 4_000, np.random.default_rng(1))
+    whitened = (drawn - _LATENTS.mean(axis=0)) @ axes.T / scale
+    assert whitened.std(axis=0) == pytest.approx(motion.DRAW_SPREAD, abs=0.08)
+    assert np.abs(whitened.mean(axis=0)).max() < 0.08

@@ -4,8 +4,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from appliance.score.space import DRAW_SPREAD
-from appliance.studio.exporting.motion import Movement
+from appliance.studio.exporting.motion import DRAW_SPREAD, Movement
 
 __all__ = ["Facts", "write"]
 
