@@ -3,8 +3,9 @@
 import difflib
 import stat
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -12,6 +13,17 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from appliance.errors import MoodError, SettingsError
 from appliance.folders import configuration_folder, shown
 from appliance.mood import Mood
+from appliance.toml_lines import line_of
+from appliance.wiring import checks
+from appliance.wiring.room import (
+    HOST_AND_PORT,
+    LightSettings,
+    MidiSettings,
+    OscSettings,
+    PresenceSettings,
+    ScenesSettings,
+)
+from appliance.wiring.tables import OSC_ADDRESS, TIME_OF_DAY, AnyControl, Combine, Table, control_keys
 
 __all__ = [
     "BUILT_IN_BEDS",
@@ -35,17 +47,12 @@ _PLACE = r"^[0-9]{1,19}/[0-9]{1,6}$"
 _Place = Annotated[str, Field(pattern=_PLACE)]
 
 
-class _Table(BaseModel):
-    # Strict: true is no number, and "20" is none either.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
 # Beds that are no folder.
 BUILT_IN_BEDS = "weather"
 NO_BEDS = "none"
 
 
-class MusicSettings(_Table):
+class MusicSettings(Table):
     """What is played."""
 
     # A shipped model's name, or a file.
@@ -81,14 +88,14 @@ RATES = (8_000, 192_000)
 MOST_CHANNELS = 8
 
 
-class SoundSettings(_Table):
+class SoundSettings(Table):
     """How loud. Quieter than -20 LUFS brought complaints elsewhere; 1 dB of headroom survives lossy coding."""
 
     target_lufs: Annotated[float, Field(ge=-40.0, le=-10.0)] = -20.0
     ceiling_dbtp: Annotated[float, Field(ge=-12.0, le=0.0)] = -1.0
 
 
-class CardSettings(_Table):
+class CardSettings(Table):
     """Where it is played."""
 
     # One name or several, the preferred one first: the card's name or part of it, or its ALSA id. None: the system's
@@ -120,6 +127,15 @@ class Settings(BaseModel):
     card: CardSettings = CardSettings()
     # Where the mood stands when it starts; what is not named rests.
     mood: dict[str, float] = Field(default_factory=dict)
+    # Knobs, buttons and sensors by the names that a technician gave them, as in [controls.tilt].
+    controls: Annotated[dict[str, AnyControl], Field(max_length=64)] = Field(default_factory=dict)
+    # Where several controls move the same: the one touched last moves it, or their sum, or the highest.
+    combine: dict[str, Combine] = Field(default_factory=dict)
+    presence: PresenceSettings | None = None
+    light: LightSettings | None = None
+    osc: OscSettings = OscSettings()
+    midi: MidiSettings = MidiSettings()
+    scenes: ScenesSettings = ScenesSettings()
 
     @field_validator("mood", mode="before")
     @classmethod
@@ -179,11 +195,27 @@ def read_settings(path: Path | None) -> Settings:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"The settings file {name} is not valid TOML: {shown(str(error))}.") from error
+    found = checks.problems(table)
     try:
-        return Settings.model_validate(table)
+        settings = Settings.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(_problem(item) for item in error.errors(include_input=False, include_url=False))
-        raise SettingsError(f"The settings file {name} needs mending: {problems}.") from error
+        errors = error.errors(include_input=False, include_url=False)
+        found = [_problem(item, table) for item in errors if not _told_by_checks(item, table)] + found
+    if not found:
+        return settings
+    lines = [(line_of(text, where), shown(what)) for where, what in found]
+    # In the order of the file; what is found at no line goes first.
+    ordered = sorted(lines, key=lambda each: each[0] or 0)
+    told = "; ".join(sentence if line is None else f"line {line}, {sentence}" for line, sentence in ordered)
+    raise SettingsError(f"The settings file {name} needs mending: {told}.")
+
+
+_PATTERNS = {
+    _PLACE: 'must be a seed and a piece, as in "7/12"',
+    TIME_OF_DAY: 'must be a time of day, as in "08:30"',
+    OSC_ADDRESS: 'must be an OSC address, as in "/1/fader1"',
+    HOST_AND_PORT: 'must be a host and a port, as in "192.168.1.20:9000"',
+}
 
 
 def _text(path: Path) -> str:
@@ -202,29 +234,50 @@ def _figure(bound: float | None) -> str:
     return f"{bound:g}" if isinstance(bound, float) else str(bound)
 
 
-def _problem(error: ErrorDetails) -> str:
+def _problem(error: ErrorDetails, table: dict[str, Any]) -> checks.Problem:
     """Describe one problem in plain words, and for an unknown key name the known one that is nearest."""
-    location, kind, bounds = error["loc"], error["type"], error.get("ctx", {})
-    name = shown(".".join(str(part) for part in location))
+    location, kind, bounds = [str(part) for part in error["loc"]], error["type"], error.get("ctx", {})
+    if location[0] == "controls" and len(location) > 2:
+        # After the name of a control stands which of all kinds it was taken for.
+        del location[2]
+    where = tuple(location)
+    name = ".".join(location)
     plain = {
+        "source": "is no control: begin one with a line of its own, as in [controls.tilt]",
         "model_type": f"must be a table, as in [{name}]",
         "dict_type": f"must be a table, as in [{name}]",
         "string_type": "must be text in quotes",
-        "string_pattern_mismatch": 'must be a seed and a piece, as in "7/12"'
-        if bounds.get("pattern") == _PLACE
-        else "must not be empty",
-        "tuple_type": 'must be a list, as in ["7/12"]',
-        "too_long": f"takes at most {bounds.get('max_length')} pieces",
+        "string_pattern_mismatch": _PATTERNS.get(str(bounds.get("pattern")), "must not be empty"),
+        "string_too_long": f"is longer than {bounds.get('max_length')} letters",
+        "tuple_type": 'must be a list, as in ["7/12"]' if location[0] == "music" else "must be a list in brackets",
+        "too_long": f"takes at most {bounds.get('max_length')}{' pieces' * (location[0] == 'music')}",
+        "too_short": f"takes at least {bounds.get('min_length')}",
         "int_type": "must be a whole number",
         "float_type": "must be a number",
+        "bool_type": "must be true or false",
         "finite_number": "is not a finite number",
         "greater_than_equal": f"must be at least {_figure(bounds.get('ge'))}",
         "less_than_equal": f"must be at most {_figure(bounds.get('le'))}",
         "literal_error": f"must be {bounds.get('expected')}",
+        "missing": "is missing",
     }
     if kind != "extra_forbidden":
-        return f"{name}: {plain.get(kind, error['msg'])}"
-    tables: dict[str, type[BaseModel]] = {"music": MusicSettings, "sound": SoundSettings, "card": CardSettings}
-    known = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings
-    close = difflib.get_close_matches(str(location[-1]), known.model_fields, n=1)
-    return f"there is no {name}" + (f", did you mean {close[0]}?" if close else "")
+        return where, f"{name}: {plain.get(kind, error['msg'])}"
+    close = difflib.get_close_matches(location[-1], _known(where, table), n=1)
+    return where, f"there is no {name}" + (f", did you mean {close[0]}?" if close else "")
+
+
+def _told_by_checks(error: ErrorDetails, table: dict[str, Any]) -> bool:
+    """Whether a problem is told better by the checks of the wiring: of a control, that it has no source."""
+    return error["type"] == "source" and isinstance(table["controls"][error["loc"][1]], dict)
+
+
+def _known(where: tuple[str, ...], table: dict[str, Any]) -> Iterable[str]:
+    """The keys that there are where an unknown one was found."""
+    if where[0] == "controls":
+        return control_keys(table["controls"][where[1]].get("source"))
+    if len(where) == 1:
+        return Settings.model_fields
+    model = Settings.model_fields[where[0]].annotation
+    models = [each for each in (model, *get_args(model)) if isinstance(each, type) and issubclass(each, BaseModel)]
+    return models[0].model_fields

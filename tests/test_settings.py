@@ -143,8 +143,9 @@ def test_one_card_or_several_in_order(tmp_path, text, names):
 def test_every_bad_entry_of_the_card_is_told(tmp_path):
     told = refusal(tmp_path, "[card]\ndevice = ['DAC', '', true]\nrate = 7\nchannels = 99\nreserve_s = -1\n")
     assert told.endswith(
-        "needs mending: card.device: must not be empty; card.device: must be text in quotes, or several in brackets; "
-        "card.rate: must be at least 8000; card.channels: must be at most 8; card.reserve_s: must be at least 2."
+        "needs mending: line 2, card.device: must not be empty; card.device: must be text in quotes, or several in "
+        "brackets; line 3, card.rate: must be at least 8000; line 4, card.channels: must be at most 8; "
+        "line 5, card.reserve_s: must be at least 2."
     )
 
 
