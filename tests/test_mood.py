@@ -1,11 +1,9 @@
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.errors import MoodError
-from appliance.mood import QUANTITIES, Mood
+from appliance.mood import NOWHERE, PLACES, QUANTITIES, Mood, Place
 
 
 def moods() -> st.SearchStrategy[Mood]:
@@ -13,7 +11,7 @@ def moods() -> st.SearchStrategy[Mood]:
 
 
 def test_at_rest_every_quantity_rests():
-    assert dataclasses.asdict(Mood()) == {name: each.rest for name, each in QUANTITIES.items()}
+    assert Mood().quantities() == {name: each.rest for name, each in QUANTITIES.items()}
 
 
 def test_parse():
@@ -54,3 +52,68 @@ def test_a_glide_arrives(here, there):
         here = here.toward(there, 1.0)
     assert here == there
     assert here.toward(there, 1.0) is here
+
+
+def places() -> st.SearchStrategy[Place]:
+    """Anywhere that can be, now and then without target or shifts."""
+    some = st.floats(-3.0, 3.0)
+    target = st.one_of(st.just(()), st.lists(some, min_size=32, max_size=32).map(tuple))
+    return st.builds(Place, target, st.floats(0.0, 1.0), st.lists(some, max_size=8).map(tuple))
+
+
+def drawn(place: Place) -> list[float]:
+    """How far each coordinate is drawn, and shifted."""
+    target = [place.draw * value for value in place.target] or [0.0] * 32
+    return [*target, *place.shift, *[0.0] * (8 - len(place.shift))]
+
+
+def test_places_rest_within_their_range():
+    assert list(PLACES) == ["x", "y", "draw", *(f"axis{number}" for number in range(1, 9))]
+    assert not set(PLACES) & set(QUANTITIES)
+    assert all(each.low <= each.rest <= each.high for each in PLACES.values())
+
+
+@given(moods(), places(), places())
+def test_a_place_glides_without_a_jump_and_arrives(mood, here, there):
+    now, target = (Mood(**mood.quantities(), place=place) for place in (here, there))
+    for _ in range(60):
+        after = now.toward(target, 1.0)
+        # In a second the most of the way is gone, by the target and by how strongly it draws.
+        assert max(abs(one - two) for one, two in zip(drawn(now.place), drawn(after.place), strict=True)) < 5.0
+        now = after
+    assert now == target
+    assert now.toward(target, 1.0) is now
+
+
+def test_a_new_target_begins_to_draw_from_nothing():
+    there = Place((1.0,) * 32, 1.0)
+    first = NOWHERE.toward(there, 0.75)
+    assert first.target == there.target
+    assert first.draw == 0.25
+
+
+def test_a_target_is_left_once_it_draws_no_more():
+    now, draws = Mood(place=Place((1.0,) * 32, 1.0)), []
+    while now.place.target:
+        draws.append(now.place.draw)
+        now = now.toward(Mood(), 1.0)
+    assert draws == sorted(draws, reverse=True)
+    assert draws[-1] < 0.01
+    assert now.place == NOWHERE
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"target": (1.0,) * 31},
+        {"target": (float("nan"),) * 32},
+        {"target": (65.0,) * 32},
+        {"draw": 1.5},
+        {"draw": float("nan")},
+        {"shift": (0.0,) * 9},
+        {"shift": (5.0,)},
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(made):
+    with pytest.raises(MoodError):
+        Place(**made)
