@@ -13,7 +13,7 @@ from typing import Any, Final
 from appliance.errors import ApiError, UsageError
 from appliance.folders import shown
 
-__all__ = ["ask", "control_path"]
+__all__ = ["Session", "ask", "control_path"]
 
 # What the address of a Unix socket may hold, in bytes, its final zero not counted.
 _LONGEST_PATH: Final = 107
@@ -61,23 +61,69 @@ def ask(folder: Path, request: Mapping[str, object], timeout_s: float = 5.0) -> 
     ApiError
         If it does not run, does not answer in time, or could not do it.
     """
-    path = control_path(folder)
-    deadline_s = time.monotonic() + timeout_s
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as talk:
-            _connect(talk, path, timeout_s)
-            line = _exchange(talk, json.dumps(request).encode() + b"\n", deadline_s)
-    except FileNotFoundError as error:
-        raise ApiError("No engine is running; start it with latent play.") from error
-    except ConnectionRefusedError as error:
-        raise ApiError("No engine is running, the last one was killed; start it with latent play.") from error
-    except PermissionError as error:
-        raise ApiError(f"The engine behind {shown(path)} belongs to another user; ask as that user.") from error
-    except (TimeoutError, BlockingIOError) as error:
-        raise ApiError(f"The engine does not answer within {timeout_s:g} s; restart it if that stays so.") from error
-    except OSError as error:
-        raise ApiError(f"The engine cannot be reached ({error.strerror}); restart it if that stays so.") from error
-    return _answer(line)
+    with Session(folder, timeout_s) as session:
+        return session.ask(request)
+
+
+class Session:
+    """Asks many things over one connection, which begins with the first; for who looks several times a second.
+
+    The engine ends it after 10 s without a request; so does an engine that ends. What is asked next begins another.
+
+    Parameters
+    ----------
+    folder : Path
+        The runtime folder of the engine.
+    timeout_s : float
+        Seconds for each question and its answer, above 0.
+    """
+
+    def __init__(self, folder: Path, timeout_s: float = 5.0) -> None:
+        self._path = control_path(folder)
+        self._timeout_s = timeout_s
+        self._talk: socket.socket | None = None
+
+    def ask(self, request: Mapping[str, object]) -> dict[str, Any]:
+        """Ask something and wait for its answer; as the function `ask`."""
+        deadline_s = time.monotonic() + self._timeout_s
+        try:
+            if self._talk is None:
+                self._talk = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                _connect(self._talk, self._path, self._timeout_s)
+            line = _exchange(self._talk, json.dumps(request).encode() + b"\n", deadline_s)
+        except OSError as error:
+            # An answer that comes late would be taken for that to another question.
+            self.close()
+            raise self._reason(error) from error
+        if not line.endswith(b"\n"):
+            self.close()
+        return _answer(line)
+
+    def close(self) -> None:
+        """End the connection; any number of times."""
+        if self._talk is not None:
+            self._talk.close()
+            self._talk = None
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _reason(self, error: OSError) -> ApiError:
+        """Say in a sentence why the engine cannot be asked."""
+        timeout_s = self._timeout_s
+        match error:
+            case FileNotFoundError():
+                return ApiError("No engine is running; start it with latent play.")
+            case ConnectionRefusedError():
+                return ApiError("No engine is running, the last one was killed; start it with latent play.")
+            case PermissionError():
+                return ApiError(f"The engine behind {shown(self._path)} belongs to another user; ask as that user.")
+            case TimeoutError() | BlockingIOError():
+                return ApiError(f"The engine does not answer within {timeout_s:g} s; restart it if that stays so.")
+        return ApiError(f"The engine cannot be reached ({error.strerror}); restart it if that stays so.")
 
 
 def _connect(talk: socket.socket, path: Path, timeout_s: float) -> None:

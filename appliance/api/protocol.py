@@ -1,100 +1,24 @@
 """What is said on the control socket: one JSON object a line, in each direction."""
 
-import difflib
 import json
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from appliance.api.handlers import Handlers
+from appliance.api.names import hint, quoted, sentence
+from appliance.api.requests import ADAPTER, REQUESTS, SAID, SETTABLE, AnyRequest
 from appliance.errors import LatentError, UsageError
 from appliance.folders import shown
-from appliance.mood import QUANTITIES
 
-__all__ = ["LONGEST_REQUEST", "Handlers", "refusal", "reply"]
+__all__ = ["LONGEST_REQUEST", "refusal", "reply"]
 
 # Bytes of a line, its end not counted.
 LONGEST_REQUEST: Final = 65_536
-# Comparing words takes time, and a sentence is to be read: what is longer, or more of it, was not meant for us.
-_LONGEST_WORD: Final = 40
+# A sentence is to be read.
 _MOST_PROBLEMS: Final = 5
-
-
-class Handlers(Protocol):
-    """What the engine does when it is asked: called in the server's thread, one at a time; each must be quick.
-
-    Each may raise a LatentError, whose sentence is the answer.
-    """
-
-    def mood(self, changes: dict[str, float]) -> dict[str, float]:
-        """Move some quantities, all of them known and in range (none: only look); gives where each one stands."""
-
-    def status(self) -> dict[str, Any]:
-        """Tell how things are in what JSON can say; a number that is not finite is passed on as null."""
-
-    def next_piece(self) -> None:
-        """Begin a new piece."""
-
-    def log(self) -> bytes:
-        """Give the replay log, UTF-8 text."""
-
-
-class _Request(BaseModel):
-    # Strict: true is no number, and "0.3" is none either.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-if TYPE_CHECKING:
-    _Changes = _Request
-else:
-    _Changes = create_model(
-        "_Changes",
-        __base__=_Request,
-        **{name: (Annotated[float, Field(ge=each.low, le=each.high)], each.rest) for name, each in QUANTITIES.items()},
-    )
-
-
-class _MoodRequest(_Request):
-    do: Literal["mood"]
-    changes: _Changes = Field(default_factory=_Changes, alias="set")
-
-    def answer(self, handlers: Handlers) -> dict[str, Any]:
-        return {"mood": handlers.mood(self.changes.model_dump(exclude_unset=True))}
-
-
-class _StatusRequest(_Request):
-    do: Literal["status"]
-
-    def answer(self, handlers: Handlers) -> dict[str, Any]:
-        # A silent room has a level of minus infinity, for which JSON has no word.
-        return {"status": json.loads(json.dumps(handlers.status()), parse_constant=lambda _: None)}
-
-
-class _NextRequest(_Request):
-    do: Literal["next"]
-
-    def answer(self, handlers: Handlers) -> dict[str, Any]:
-        handlers.next_piece()
-        return {}
-
-
-class _LogRequest(_Request):
-    do: Literal["log"]
-
-    def answer(self, handlers: Handlers) -> dict[str, Any]:
-        # As text, so that who asks can write the very same bytes.
-        return {"log": handlers.log().decode()}
-
-
-_REQUESTS: Final[dict[str, type[_Request]]] = {
-    "mood": _MoodRequest,
-    "status": _StatusRequest,
-    "next": _NextRequest,
-    "log": _LogRequest,
-}
-_AnyRequest = _MoodRequest | _StatusRequest | _NextRequest | _LogRequest
-_ADAPTER: Final[TypeAdapter[_AnyRequest]] = TypeAdapter(Annotated[_AnyRequest, Field(discriminator="do")])
 
 
 def reply(line: bytes, handlers: Handlers, say: Callable[[str], None]) -> bytes:
@@ -136,7 +60,7 @@ def _line(answer: dict[str, Any]) -> bytes:
     return json.dumps(answer, allow_nan=False).encode() + b"\n"
 
 
-def _parse(line: bytes) -> _AnyRequest:
+def _parse(line: bytes) -> AnyRequest:
     try:
         # Given bytes, json would guess at their encoding.
         words = json.loads(line.decode(), object_pairs_hook=_once_each, parse_constant=_no_number)
@@ -150,7 +74,7 @@ def _parse(line: bytes) -> _AnyRequest:
         # Python reads no whole numbers of more than some thousand digits.
         raise UsageError("The request holds a number that is too long.") from error
     try:
-        return _ADAPTER.validate_python(words)
+        return ADAPTER.validate_python(words)
     except ValidationError as error:
         raise UsageError(_sentence(error.errors(include_input=False, include_url=False))) from error
 
@@ -159,7 +83,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     words: dict[str, Any] = {}
     for name, value in pairs:
         if name in words:
-            raise UsageError(f"The request names {_short(name)} twice; say it once.")
+            raise UsageError(f"The request names {quoted(name)} twice; say it once.")
         words[name] = value
     return words
 
@@ -170,8 +94,7 @@ def _no_number(name: str) -> float:
 
 def _sentence(errors: list[ErrorDetails]) -> str:
     more = len(errors) - _MOST_PROBLEMS
-    text = "; ".join(map(_problem, errors[:_MOST_PROBLEMS])) + (f"; and {more} more" if more > 0 else "")
-    return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
+    return sentence("; ".join(map(_problem, errors[:_MOST_PROBLEMS])) + (f"; and {more} more" if more > 0 else ""))
 
 
 def _problem(error: ErrorDetails) -> str:
@@ -179,28 +102,24 @@ def _problem(error: ErrorDetails) -> str:
     location, kind = error["loc"], error["type"]
     if kind == "union_tag_invalid":
         word = str(error["ctx"]["tag"])
-        return f"there is no request called {_short(word)}{_did_you_mean(word, _REQUESTS)}"
+        return f"there is no request called {quoted(word)}{hint(word, REQUESTS)}"
+    if kind == SAID:
+        return error["msg"]
     if not location:
         return 'a request is an object that says what to do, as in {"do": "status"}'
     request, name = str(location[0]), str(location[-1])
     if kind == "string_unicode":
         return "names are text, not half of a character"
-    if len(location) > 2 and name in QUANTITIES:
-        quantity = QUANTITIES[name]
-        return f"{name} takes a number from {quantity.low:g} to {quantity.high:g}"
     if len(location) > 2:
-        return f"there is no mood called {_short(name)}{_did_you_mean(name, QUANTITIES)}"
-    if kind != "extra_forbidden":
-        return '"set" takes an object, as in {"do": "mood", "set": {"pitch": 0.3}}'
-    known = [str(field.alias or word) for word, field in _REQUESTS[request].model_fields.items()]
-    return f"there is no {_short(name)} in a {request} request{_did_you_mean(name, known)}"
+        return _problem_of_number(request, name)
+    known = {str(field.alias or word): field for word, field in REQUESTS[request].model_fields.items()}
+    if kind == "extra_forbidden":
+        return f"there is no {quoted(name)} in a {request} request{hint(name, known)}"
+    return f'"{name}" takes {known[name].description}'
 
 
-def _short(word: str) -> str:
-    word = shown(word)
-    return repr(word if len(word) <= _LONGEST_WORD else word[:_LONGEST_WORD] + "...")
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word[:_LONGEST_WORD], known, n=1)
-    return f", did you mean {close[0]}?" if close else f", there are {', '.join(known)}"
+def _problem_of_number(request: str, name: str) -> str:
+    known = SETTABLE[request]
+    if name not in known:
+        return f"there is no {request} called {quoted(name)}{hint(name, known)}"
+    return f"{name} takes a number from {known[name].low:g} to {known[name].high:g}"

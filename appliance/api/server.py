@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from appliance.api.protocol import LONGEST_REQUEST, Handlers, refusal, reply
+from appliance.api.handlers import Handlers
+from appliance.api.protocol import LONGEST_REQUEST, refusal, reply
 from appliance.errors import ApiError, UsageError
 from appliance.folders import shown
 

@@ -5,9 +5,9 @@ import json
 import click
 
 from appliance.api.client import ask
-from appliance.errors import MoodError
+from appliance.cli.words import changes_of, table_of
 from appliance.folders import runtime_folder
-from appliance.mood import QUANTITIES, Mood
+from appliance.mood import QUANTITIES
 
 __all__ = ["mood", "next_piece"]
 
@@ -20,10 +20,9 @@ def mood(changes: tuple[str, ...], as_json: bool) -> None:
 
     Example: latent mood pitch=-0.5 wander=0.8
     """
-    wanted = _parse(changes)
-    answer = ask(runtime_folder(), {"do": "mood", "set": wanted})
-    standing: dict[str, float] = answer["mood"]
-    click.echo(json.dumps(standing) if as_json else _table(standing))
+    wanted = changes_of(changes, "mood", QUANTITIES)
+    standing: dict[str, float] = ask(runtime_folder(), {"do": "mood", "set": wanted})["mood"]
+    click.echo(json.dumps(standing) if as_json else table_of(standing, "mood", QUANTITIES))
 
 
 @click.command("next")
@@ -34,32 +33,3 @@ def next_piece() -> None:
     """
     ask(runtime_folder(), {"do": "next"})
     click.echo("A new piece begins.")
-
-
-def _parse(words: tuple[str, ...]) -> dict[str, float]:
-    """Read ``name=value`` words; raises MoodError that lists every problem."""
-    changes: dict[str, float] = {}
-    problems: list[str] = []
-    for word in words:
-        name = word.partition("=")[0].strip().lower()
-        try:
-            value: float = getattr(Mood.parse([word]), name)
-        except MoodError as error:
-            problems.append(str(error))
-            continue
-        if name in changes:
-            problems.append(f"{name} is named twice.")
-        changes[name] = value
-    if problems:
-        first, *others = (problem.rstrip(".") for problem in problems)
-        text = "; ".join([first, *(other[0].lower() + other[1:] for other in others)])
-        raise MoodError(text if text.endswith("?") else text + ".")
-    return changes
-
-
-def _table(standing: dict[str, float]) -> str:
-    rows = [("mood", "now", "range", "moves")]
-    for name, value in standing.items():
-        quantity = QUANTITIES[name]
-        rows.append((name, f"{value:.3g}", f"{quantity.low:g} to {quantity.high:g}", quantity.moves))
-    return "\n".join(f"{name:<12}{value:>7}   {span:<11}{moves}" for name, value, span, moves in rows)

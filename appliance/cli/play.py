@@ -33,7 +33,7 @@ def play(config: Path | None, devices: tuple[str, ...]) -> int:
 
     Example: latent play --device USB
     """
-    _check(config, devices)
+    lit = _check(config, devices)
 
     from appliance.service.supervise import Child, supervise
 
@@ -43,20 +43,23 @@ def play(config: Path | None, devices: tuple[str, ...]) -> int:
         Child("engine", _command("engine", options)),
         Child("player", _command("player", to_player), _PLAYER_PAUSE_S),
     ]
+    if lit:
+        # A process of its own, for it is to tell when the others are gone.
+        children.append(Child("light", _command("light", options)))
     stop = threading.Event()
     with _alone() as folder:
         stop_when_told(stop)
         code = supervise(children, stop, tell)
         if code == 0:
             # What is left after a crash is gone on with, and remembered; who ended it wants something new next time.
-            for name in ("ring", "starts"):
+            for name in ("ring", "starts", "hands"):
                 with contextlib.suppress(IsADirectoryError):
                     (folder / name).unlink(missing_ok=True)
     return code
 
 
-def _check(config: Path | None, devices: tuple[str, ...]) -> None:
-    """Refuse what cannot be before anything starts, every problem at once."""
+def _check(config: Path | None, devices: tuple[str, ...]) -> bool:
+    """Refuse what cannot be before anything starts, every problem at once; gives whether there is a status light."""
     from appliance.settings import read_settings
 
     problems = [
@@ -65,9 +68,10 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> None:
         if not device.strip() or not device.isprintable()
     ]
     preferred: tuple[str, ...] = ()
+    lit = False
     try:
         settings = read_settings(config)
-        preferred = settings.card.device
+        preferred, lit = settings.card.device, settings.light is not None
         problems += _missing(settings.music)
     except SettingsError as error:
         problems.insert(0, str(error))
@@ -75,6 +79,7 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> None:
     problems += _unknown(named if devices else preferred)
     if problems:
         raise UsageError(" ".join(problems))
+    return lit
 
 
 def _missing(music: "MusicSettings") -> list[str]:

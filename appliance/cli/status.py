@@ -39,6 +39,10 @@ def status(as_json: bool) -> None:
       piece, pattern, seed, model, boots, rung
       mood                  from the engine; null while it does not answer
       engine_health         so too: what it says of itself
+      controls              so too: how many knobs, buttons and sensors are wired
+      troubles              so too: those in trouble by name, and why; the sound goes on
+      awake                 so too: 1, or less while the room is dimmed for want of
+                            visitors, down to 0
       uptime_s              seconds since the player began
       engine, player        alive, pid, uptime_s, beat_age_s (seconds since the last
                             sign of life); answers: whether the engine answered
@@ -75,6 +79,7 @@ def _rows(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("piece", f"{_number(told['piece'])}, pattern {told['pattern'] or 'unknown'}"),
         ("seed", f"{_number(told['seed'])}, model {told['model'] or 'unknown'}"),
         ("mood", _mood(told["mood"])),
+        ("controls", _controls(told)),
         ("silent blocks", _number(told["underruns"]) + since),
         ("holds", _number(told["holds"]) + held),
         ("rewinds", _number(told["rewinds"])),
@@ -94,6 +99,14 @@ def _mood(mood: dict[str, float | None] | None) -> str:
         if name not in QUANTITIES or value != QUANTITIES[name].rest
     ]
     return ", ".join(moved) or "at rest"
+
+
+def _controls(told: dict[str, Any]) -> str:
+    if told["controls"] is None:
+        return "unknown, the engine does not answer"
+    asleep = "" if told["awake"] in (None, 1) else "; nobody is there, so the room is dimmed"
+    troubles = "".join(f"; {name}: {why}" for name, why in (told["troubles"] or {}).items())
+    return (_of(told["controls"], "control") if told["controls"] else "none") + troubles + asleep
 
 
 def _process(told: dict[str, Any], who: str) -> str:

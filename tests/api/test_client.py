@@ -5,8 +5,10 @@ import socket
 import threading
 
 import pytest
+from desk import Desk
 
-from appliance.api.client import ask, control_path
+from appliance.api.client import Session, ask, control_path
+from appliance.api.server import Server
 from appliance.errors import ApiError, UsageError
 
 
@@ -131,3 +133,41 @@ def test_the_longest_path_a_socket_takes(tmp_path):
         listener.bind(str(path))
     with pytest.raises(ApiError):
         control_path(tmp_path / ("x" * (room + 1)))
+
+
+def test_a_session_asks_over_one_connection(tmp_path, monkeypatch):
+    made = []
+    connect = socket.socket.connect
+    monkeypatch.setattr(socket.socket, "connect", lambda self, to: made.append(to) or connect(self, to))
+    server = Server(control_path(tmp_path), Desk(), pytest.fail)
+    with Session(tmp_path) as session:
+        for _ in range(5):
+            assert session.ask({"do": "next"}) == {"ok": True}
+        with pytest.raises(UsageError, match="did you mean next"):
+            session.ask({"do": "nxt"})
+        assert session.ask({"do": "next"}) == {"ok": True}
+    assert len(made) == 1
+    server.close()
+
+
+def test_a_session_outlives_the_engine(tmp_path):
+    server = Server(control_path(tmp_path), Desk(), pytest.fail)
+    session = Session(tmp_path)
+    assert session.ask({"do": "next"}) == {"ok": True}
+    server.close()
+    for sentence in ("ended before it had answered", "No engine is running"):
+        with pytest.raises(ApiError, match=sentence):
+            session.ask({"do": "next"})
+    server = Server(control_path(tmp_path), Desk(), pytest.fail)
+    assert session.ask({"do": "next"}) == {"ok": True}
+    session.close()
+    session.close()
+    server.close()
+
+
+def test_an_answer_that_comes_late_is_not_taken_for_another(tmp_path, engine):
+    engine(None)
+    session = Session(tmp_path, timeout_s=0.05)
+    with pytest.raises(ApiError, match="does not answer"):
+        session.ask({"do": "next"})
+    assert session._talk is None

@@ -3,33 +3,14 @@ import json
 import math
 
 import pytest
+from desk import Desk, a_control
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appliance.api.names import CORNERS
 from appliance.api.protocol import LONGEST_REQUEST, refusal, reply
 from appliance.errors import ApiError, LatentError, MoodError
-from appliance.mood import QUANTITIES
-
-
-class Desk:
-    """Handlers that keep what they were asked."""
-
-    def __init__(self):
-        self.asked = []
-        self.standing = {name: each.rest for name, each in QUANTITIES.items()}
-
-    def mood(self, changes):
-        self.asked.append(changes)
-        return self.standing | changes
-
-    def status(self):
-        return {"piece": 3, "level_lufs": -math.inf, "seen": [math.nan, 0.5]}
-
-    def next_piece(self):
-        self.asked.append("next")
-
-    def log(self):
-        return '{"first": 1}\n{"sécond": 2}\n'.encode()
+from appliance.mood import PLACES, QUANTITIES
 
 
 def told(line, desk=None, say=lambda _: pytest.fail("nothing was to be said")):
@@ -54,7 +35,51 @@ def test_a_mood_is_read_and_set():
     desk = Desk()
     assert told('{"do": "mood"}', desk) == {"ok": True, "mood": desk.standing}
     assert told('{"do": "mood", "set": {"pitch": 0.3, "pace": 4}}', desk)["mood"]["pitch"] == 0.3
-    assert desk.asked == [{}, {"pitch": 0.3, "pace": 4.0}]
+    assert desk.asked == [("mood", {}), ("mood", {"pitch": 0.3, "pace": 4.0})]
+
+
+@pytest.mark.parametrize(
+    ("request_", "asked", "answer"),
+    [
+        ({"do": "place", "set": {"x": 1}}, ("place", {"x": 1.0}), None),
+        ({"do": "scene", "save": " dusk "}, ("save", "dusk"), {"replaced": False}),
+        ({"do": "scene", "recall": "dusk"}, ("recall", "dusk", None), {"morph_s": 10.0}),
+        ({"do": "scene", "recall": "dusk", "morph_s": 0}, ("recall", "dusk", 0.0), {"morph_s": 0.0}),
+        ({"do": "scene", "remove": "dusk"}, ("remove", "dusk"), {}),
+        ({"do": "scene"}, None, {"scenes": []}),
+        ({"do": "keep"}, ("keep", None), {"keep": {"spot": 3, "kept": 2, "banned": 1}}),
+        ({"do": "never", "radius": 2}, ("never", 2.0), {"never": {"spot": 4, "kept": 1, "banned": 3}}),
+        ({"do": "forget", "spot": 7}, ("forget", 7), {"forget": {"spot": 7, "kept": 1, "banned": 0}}),
+        ({"do": "spots"}, None, {"spots": []}),
+        ({"do": "corner"}, None, {"corners": dict.fromkeys(CORNERS, False)}),
+        (
+            {"do": "corner", "which": "top-right"},
+            ("corner", "top-right"),
+            {"corners": dict.fromkeys(CORNERS, False) | {"top-right": True}},
+        ),
+        (
+            {"do": "corner", "which": "top-right", "clear": True},
+            ("clear", "top-right"),
+            {"corners": dict.fromkeys(CORNERS, False)},
+        ),
+        ({"do": "controls"}, None, {"controls": []}),
+        ({"do": "calibrate", "name": "a", "low": 0.1, "high": 0.15}, ("calibrate", "a", 0.1, 0.15), {}),
+        ({"do": "calibrate", "name": "a"}, ("calibrate", "a", None, None), {}),
+        ({"do": "turn", "name": "a", "value": 0.7}, ("turn", "a", 0.7), {}),
+        ({"do": "turn", "name": "a", "press": True}, ("turn", "a", None), {}),
+    ],
+)
+def test_every_request_reaches_its_handler(request_, asked, answer):
+    desk = Desk()
+    given = told(json.dumps(request_), desk)
+    assert desk.asked == ([] if asked is None else [asked])
+    assert given == {"ok": True} | ({"place": desk.placed} if answer is None else answer)
+
+
+def test_a_knob_that_gives_no_number_is_null():
+    desk = Desk()
+    desk.hands = [a_control("a", mapped=math.nan)]
+    assert told('{"do": "controls"}', desk)["controls"] == [a_control("a", mapped=None)]
 
 
 def test_status_says_null_where_json_has_no_word():
@@ -75,7 +100,7 @@ def test_the_log_comes_as_the_very_same_bytes():
     ("line", "part"),
     [
         ('{"do": "mod"}', "There is no request called 'mod', did you mean mood?"),
-        ('{"do": "xyzzy"}', "there are mood, status, next, log"),
+        ('{"do": "xyzzy"}', "there are mood, place, status, next, log, scene, keep"),
         ('{"do": []}', "There is no request called '[]'"),
         ('{"do": "\\ud800"}', "There is no request called"),
         ("{}", 'as in {"do": "status"}'),
@@ -100,6 +125,35 @@ def test_the_log_comes_as_the_very_same_bytes():
         ("[" * 50_000, "nested too deeply"),
         ('{"do": ' + "[" * 900 + "]" * 900 + "}", "There is no request called"),
         ('{"do": "mood", "set": {"pitch": ' + "[" * 900 + "]" * 900 + "}}", "Pitch takes a number"),
+        ('{"do": "place", "set": {"x": 2}}', "X takes a number from 0 to 1."),
+        ('{"do": "place", "set": {"pitch": 0}}', "There is no place called 'pitch'"),
+        ('{"do": "place", "set": {"axis9": 0}}', "There is no place called 'axis9', did you mean axis8?"),
+        ('{"do": "place", "set": 1}', 'as in {"do": "place", "set": {"x": 0.3}}'),
+        ('{"do": "scene", "save": "a", "recall": "b"}', 'takes one of "save", "recall" and "remove"'),
+        ('{"do": "scene", "save": "a", "morph_s": 3}', '"morph_s" goes with "recall"'),
+        ('{"do": "scene", "recall": "a", "morph_s": 601}', '"morph_s" takes seconds from 0 to 600.'),
+        ('{"do": "scene", "save": 3}', '"save" takes the name of a scene.'),
+        ('{"do": "scene", "save": "  "}', "A scene cannot be called ' ': choose 1 to 40 printable characters"),
+        ('{"do": "scene", "save": "a/b"}', "A scene cannot be called 'a/b'"),
+        ('{"do": "scene", "save": "a\\u0000{x}"}', "A scene cannot be called 'a"),
+        ('{"do": "scene", "save": "' + "x" * 41 + '"}', "without a slash"),
+        ('{"do": "scene", "sav": "a"}', "There is no 'sav' in a scene request, did you mean save?"),
+        ('{"do": "keep", "radius": 0.05}', '"radius" takes a number from 0.1 to 2.'),
+        ('{"do": "never", "radius": true}', '"radius" takes a number from 0.1 to 2.'),
+        ('{"do": "never", "spot": 3}', "There is no 'spot' in a never request"),
+        ('{"do": "forget"}', '"spot" takes the number of a spot'),
+        ('{"do": "forget", "spot": 0}', '"spot" takes the number of a spot'),
+        ('{"do": "forget", "spot": 1.5}', '"spot" takes the number of a spot'),
+        ('{"do": "corner", "which": "left"}', '"which" takes one of top-left, top-right, bottom-left, bottom-right.'),
+        ('{"do": "corner", "clear": true}', '"clear" goes with "which"'),
+        ('{"do": "corner", "which": "top-left", "clear": 1}', '"clear" takes true or false.'),
+        ('{"do": "calibrate"}', '"name" takes the name of a control.'),
+        ('{"do": "calibrate", "name": "a", "low": 0.1}', '"low" and "high" go together.'),
+        ('{"do": "calibrate", "name": "a", "low": 0.5, "high": 0.5}', '"high" is at least 0.05 above "low".'),
+        ('{"do": "calibrate", "name": "a", "low": 0.5, "high": 1.5}', '"high" takes a number from 0 to 1.'),
+        ('{"do": "turn", "name": "a"}', 'either "value" or "press"'),
+        ('{"do": "turn", "name": "a", "value": 0, "press": true}', 'either "value" or "press"'),
+        ('{"do": "turn", "name": "", "value": 0}', '"name" takes the name of a control.'),
         ('{"do": "mood"', "not one line of JSON"),
         ('{"do": "mood"} {"do": "next"}', "not one line of JSON (Extra data, column 16)"),
         ("", "not one line of JSON"),
@@ -153,17 +207,18 @@ def test_garbage_is_answered_whatever_it_is(line):
         lambda inner: (
             st.lists(inner, max_size=4)
             | st.dictionaries(
-                st.sampled_from(["do", "set", "mood", *QUANTITIES]) | st.text(max_size=5), inner, max_size=4
+                st.sampled_from(["do", "set", "mood", *QUANTITIES, *PLACES]) | st.text(max_size=5), inner, max_size=4
             )
         ),
     )
 )
 def test_only_numbers_in_their_range_ever_reach_the_engine(value):
     desk = Desk()
-    for words in (value, {"do": "mood", "set": value}, {"do": "mood", "set": {"pitch": value}}):
+    for words in (value, *({"do": do, "set": each} for do in ("mood", "place") for each in (value, {"x": value}))):
         told(json.dumps(words), desk)
-    for changes in (each for each in desk.asked if each != "next"):
-        assert all(QUANTITIES[name].low <= number <= QUANTITIES[name].high for name, number in changes.items())
+    for what, changes in (each for each in desk.asked if each != "next"):
+        known = {"mood": QUANTITIES, "place": PLACES}[what]
+        assert all(known[name].low <= number <= known[name].high for name, number in changes.items())
 
 
 def test_a_handlers_own_sentence_is_the_answer():

@@ -6,36 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.api.client import control_path
-from appliance.api.server import Server
-from appliance.folders import runtime_folder
 from appliance.mood import QUANTITIES
-
-
-class Desk:
-    def __init__(self):
-        self.standing = {name: each.rest for name, each in QUANTITIES.items()}
-        self.pieces = 0
-
-    def mood(self, changes):
-        self.standing |= changes
-        return self.standing
-
-    def next_piece(self):
-        self.pieces += 1
-
-
-@pytest.fixture
-def nobody(tmp_path, monkeypatch):
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
-
-
-@pytest.fixture
-def desk(nobody):
-    made = Desk()
-    server = Server(control_path(runtime_folder()), made, pytest.fail)
-    yield made
-    server.close()
 
 
 @pytest.mark.parametrize("command", ["mood", "next"])
@@ -67,12 +38,12 @@ def test_only_what_is_named_changes(latent, desk):
     ("words", "sentence"),
     [
         (["pace=9"], "pace takes a number from 0.25 to 4, not 9."),
-        (["pich=0"], "There is no mood called 'pich': did you mean pitch?"),
+        (["pich=0"], "There is no mood called 'pich', did you mean pitch?"),
         (["pitch=nan"], "pitch takes a number from -1 to 1, not nan."),
         (["pitch=0", "pitch=1"], "pitch is named twice."),
         (
             ["pace=9", "pich=0", "width=", "level=0"],
-            "pace takes a number from 0.25 to 4, not 9; there is no mood called 'pich': did you mean pitch?; "
+            "pace takes a number from 0.25 to 4, not 9; there is no mood called 'pich', did you mean pitch?; "
             "width takes a number from 0 to 1, not ''.",
         ),
     ],
@@ -98,11 +69,12 @@ def test_without_an_engine_it_says_how_to_start_one(latent, nobody, words):
 
 def test_the_next_piece(latent, desk):
     assert latent("next").out == "A new piece begins.\n"
-    assert desk.pieces == 1
+    assert desk.asked == ["next"]
 
 
 def test_a_turn_of_the_knob_starts_light():
-    code = "import sys, appliance.cli.mood; print(*sorted({'numpy', 'pydantic', 'rich'} & sys.modules.keys()))"
+    commands = "appliance.cli.mood, appliance.cli.scene, appliance.cli.controls"
+    code = f"import sys, {commands}; print(*sorted({{'numpy', 'pydantic', 'rich'}} & sys.modules.keys()))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
