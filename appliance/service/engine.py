@@ -16,15 +16,19 @@ from appliance.engine.log import Log, inputs_of
 from appliance.engine.saved import Saved
 from appliance.engine.timeline import Timeline
 from appliance.engine.writer import Writer
-from appliance.errors import ApiError, RingError, UsageError
+from appliance.errors import ApiError, RingError
 from appliance.folders import cache_folder, state_folder
 from appliance.health.liveness import engine_verdict
 from appliance.health.watchdog import Watchdog
 from appliance.mood import Mood
+from appliance.service.asked import Asked
 from appliance.service.build import bounds_of, build_timeline
 from appliance.service.factory import ensure
+from appliance.service.hands import Hands
 from appliance.service.ladder import Ladder, Rung
 from appliance.service.mornings import Morning, Mornings
+from appliance.service.room import Room
+from appliance.service.wires import Wires
 from appliance.settings import BUILT_IN_BEDS, Settings
 from appliance.stream.inlet import Inlet
 from appliance.stream.ring import Ring, claim, open_ring
@@ -95,6 +99,11 @@ class _Engine:
         self._timeline: Timeline | None = None
         self._writer: Writer | None = None
         self._server: Server | None = None
+        self._room = Room(state_folder(), say)
+        # What breaks most in a gallery is wiring: an engine that crashed again and again starts without any.
+        wired = settings if rung.controls else Settings()
+        self._wires = Wires(wired, folder, say)
+        self._hands = Hands(wired, self._room, self._wires, folder, state_folder(), say, time.monotonic)
         self._mornings = Mornings(state_folder(), say)
         self._morning: Morning | None = None
         self._place: Saved | None = None
@@ -108,9 +117,17 @@ class _Engine:
         if ring is None:
             return False
         timeline = self._timeline_for(ring)
+        self._room.enter(timeline)
         writer = Writer(Inlet(ring), timeline, Log(inputs_of(timeline, self._settings.sound)))
-        writer.begin(self._beginning)
-        self._writer = writer
+        goes_on = writer.begin(self._beginning)
+        first, self._writer = self._writer is None, writer
+        self._room.play(writer, ring)
+        if first:
+            self._hands.begin(writer.mood, goes_on or (self._morning is not None and self._morning.resume is not None))
+            self._hands.start()
+        else:
+            # A hand may have moved the one before, since its place was kept.
+            self._hands.renew()
         ring.facts.write(self._facts(writer.place().cursor, _told(ring)))
         if self._server is None and self._rung.api:
             self._listen()
@@ -138,12 +155,13 @@ class _Engine:
                 self._idle()
             writer.news.wait(_TURNING_S if writer.turning else _GLANCE_S)
             writer.news.clear()
-        self._mornings.keep_place(writer.place())
+        self._keep_place(writer.place())
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and let go of what is wired."""
         if self._server is not None:
             self._server.close()
+        self._hands.close()
 
     def _await_ring(self) -> Ring | None:
         waited_since_s, told = time.monotonic(), False
@@ -200,7 +218,12 @@ class _Engine:
         place = writer.place()
         if place.cursor.now.piece.number != self._piece:
             self._piece = place.cursor.now.piece.number
-            self._mornings.keep_place(place)
+            self._keep_place(place)
+
+    def _keep_place(self, place: Saved) -> None:
+        # A room that is dimmed because nobody is there is not to begin so.
+        if self._mornings.keep_place(dataclasses.replace(place, mood=self._hands.standing_mood())):
+            self._hands.keep()
 
     def _idle(self) -> None:
         """Do what can wait until there is nothing else to do."""
@@ -216,7 +239,8 @@ class _Engine:
 
     def _listen(self) -> None:
         try:
-            self._server = Server(self._folder / "control", self, self._say)
+            asked = Asked(self._room, self._hands, self._wires, self.status, self._rung.controls)
+            self._server = Server(self._folder / "control", asked, self._say)
         except ApiError as error:
             # The music matters more.
             self._say(str(error))
@@ -230,45 +254,18 @@ class _Engine:
         }
         return json.dumps(facts).encode()
 
-    # --- what the control socket asks for, in its thread
-
-    def mood(self, changes: dict[str, float]) -> dict[str, float]:
-        """Move some quantities."""
-        writer = self._writer
-        assert writer is not None
-        if changes:
-            if not self._rung.controls:
-                raise UsageError("After several crashes the engine takes no controls; restart it to try again.")
-            writer.move(dataclasses.replace(writer.mood, **changes))
-        return dataclasses.asdict(writer.mood)
-
     def status(self) -> dict[str, Any]:
         """Tell what only the engine knows."""
-        writer = self._writer
-        assert writer is not None
+        writer = self._room.writer
         piece = writer.place().cursor.now.piece
         verdict = engine_verdict(writer.seen)
         return {
-            "mood": dataclasses.asdict(writer.mood),
             "piece": piece.number,
             "pattern": piece.pattern,
             "healthy": verdict.healthy,
             "health": verdict.reason,
             "uptime_s": time.monotonic() - self._began_s,
         }
-
-    def next_piece(self) -> None:
-        """Let the next piece begin."""
-        assert self._writer is not None
-        self._writer.next_piece()
-
-    def log(self) -> bytes:
-        """Give the log of what was heard since this engine began."""
-        assert self._writer is not None
-        try:
-            return self._writer.log_until_now()
-        except ValueError as error:
-            raise ApiError("Nothing of this engine has been heard yet: ask again in a moment.") from error
 
 
 def _told(ring: Ring) -> dict[str, Any]:

@@ -76,10 +76,12 @@ class Mornings:
         # A count that could not be written will come again.
         return Morning(_hashed(base, boots, 0 if written else secrets.randbits(_SEED_BITS)), boots, None)
 
-    def keep_place(self, saved: Saved) -> None:
-        """Write where the music is, if the next morning is to go on from there; to be called at each new piece."""
-        if self._keeps:
-            self._write(self._place, dump(saved.cursor, saved.mood, saved.base))
+    def keep_place(self, saved: Saved) -> bool:
+        """Write where the music is, if the next morning is to go on from there; to be called at each new piece.
+
+        Gives whether that is so.
+        """
+        return self._keeps and self._write(self._place, dump(saved.cursor, saved.mood, saved.base))
 
     def _counted(self) -> _Counted:
         """Read the count, or begin a new one."""

@@ -57,6 +57,7 @@ def timeline_of(log: Logged, model: str | None, beds: str | None, tell: Callable
     sound = SoundSettings(target_lufs=inputs.target_lufs, ceiling_dbtp=inputs.ceiling_dbtp)
     chosen = beds or (NO_BEDS if inputs.beds is None else BUILT_IN_BEDS)
     timeline = build_timeline(model, inputs.rate, inputs.channels, chosen, sound, tell, inputs.bounds)
+    timeline.adopt(inputs.taste)
     now = inputs_of(timeline, sound)
     if now.model != inputs.model:
         raise UsageError(f"The log was made with another model ({inputs.model[:8]}): name its file with --model.")

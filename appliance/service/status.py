@@ -89,6 +89,7 @@ def status(
         # What a player that is gone said last is true no more.
         **({"state": "not running", "loudness_lufs": None} if problems["player"] else {}),
         **_of_the_music(ring, read, told),
+        **_of_the_hands(told),
         "uptime_s": None if problems["player"] else read.player.uptime_s,
         "engine": _process(read.engine, problems["engine"]) | {"answers": bool(told)},
         "player": _process(read.player, problems["player"]),
@@ -161,6 +162,18 @@ def _of_the_music(ring: Ring, read: Snapshot, told: dict[str, Any]) -> dict[str,
         "rung": _whole(facts.get("rung")),
         "mood": {name: _real(value) for name, value in mood.items()} if isinstance(mood, dict) else None,
         "engine_health": _text(told.get("health")),
+    }
+
+
+def _of_the_hands(told: dict[str, Any]) -> dict[str, Any]:
+    """What is wired, as the engine tells."""
+    troubles = told.get("troubles")
+    return {
+        "controls": _whole(told.get("controls")),
+        "troubles": {shown(name): _text(trouble) for name, trouble in troubles.items()}
+        if isinstance(troubles, dict)
+        else None,
+        "awake": _real(told.get("awake")),
     }
 
 

@@ -1,6 +1,5 @@
 """The engine's process from within: rings that come and go, its control socket, its ladder."""
 
-import dataclasses
 import json
 import threading
 import time
@@ -138,7 +137,7 @@ def test_hands_reach_it(engine: Engine, ring: Ring) -> None:
     engine.start()
     until(lambda: full(ring))
     answer = ask(engine.folder, {"do": "mood", "set": {"pitch": -0.25, "volume": 0.5}})
-    assert answer["mood"] == dataclasses.asdict(Mood(pitch=-0.25, volume=0.5))
+    assert answer["mood"] == Mood(pitch=-0.25, volume=0.5).quantities()
     until(lambda: ring.words[Word.REWINDS] == 1)
     play(ring, 0.5)
     status = ask(engine.folder, {"do": "status"})["status"]
