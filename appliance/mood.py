@@ -1,14 +1,14 @@
 """Mood: the handful of quantities that hands, sensors and scenes may move."""
 
-import dataclasses
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from appliance.errors import MoodError
 
-__all__ = ["QUANTITIES", "Mood", "Quantity"]
+__all__ = ["AT_REST", "NOWHERE", "PLACES", "QUANTITIES", "Mood", "Place", "Quantity"]
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,82 @@ QUANTITIES: dict[str, Quantity] = {
     "volume": Quantity(0.0, 1.0, 1.0, "final fader"),
 }
 
-# Half of the way to a new value in little more than a second: a knob is heard at once, yet nothing jumps.
-_HALF_WAY_S = 1.2
+# What hands may also move: where on the plane of stored corners the music is, and how far along the model's axes.
+PLACES: dict[str, Quantity] = {
+    "x": Quantity(0.0, 1.0, 0.5, "goes from the left corners to the right ones"),
+    "y": Quantity(0.0, 1.0, 0.5, "goes from the lower corners to the upper ones"),
+    "draw": Quantity(0.0, 1.0, 0.8, "how strongly the corners draw"),
+} | {
+    f"axis{number}": Quantity(-1.0, 1.0, 0.0, f"shifts all sounds along principal axis {number}")
+    for number in range(1, 9)
+}
+
+# A place has as many coordinates as a latent, and may be shifted along the first axes.
+_SIZE = 32
+_MOST_SHIFTS = 8
+_FARTHEST_SD = 64.0
+_FARTHEST_SHIFT_SD = 4.0
+# Finer steps are not heard, and cursors are written down every second.
+_DECIMALS = 4
+
+# Most of the way to a new value in a second: a knob is heard at once, and one clip still fades into the next.
+_HALF_WAY_S = 0.4
 _ARRIVED = 1e-3
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where in the timbre space hands draw the music to.
+
+    Attributes
+    ----------
+    target : tuple of float
+        32 standard deviations along the principal axes of the model, from the middle of its atlas; empty for none.
+    draw : float
+        How strongly it draws, 0..1.
+    shift : tuple of float
+        Up to 8 standard deviations along the first axes, by which every sound is shifted.
+
+    Raises
+    ------
+    MoodError
+        On making one that cannot be.
+    """
+
+    target: tuple[float, ...] = ()
+    draw: float = 0.0
+    shift: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.target) not in (0, _SIZE) or len(self.shift) > _MOST_SHIFTS:
+            raise MoodError(f"A place has {_SIZE} coordinates or none, and at most {_MOST_SHIFTS} shifts.")
+        for values, most in ((self.target, _FARTHEST_SD), (self.shift, _FARTHEST_SHIFT_SD)):
+            if not all(math.isfinite(value) and abs(value) <= most for value in values):
+                raise MoodError(f"A place takes numbers from -{most:g} to {most:g}: choose one nearer to the middle.")
+        if not (math.isfinite(self.draw) and 0.0 <= self.draw <= 1.0):
+            raise MoodError(f"draw takes a number from 0 to 1, not {self.draw:g}.")
+        object.__setattr__(self, "target", tuple(round(value, _DECIMALS) for value in self.target))
+        object.__setattr__(self, "shift", tuple(round(value, _DECIMALS) for value in self.shift))
+
+    def toward(self, there: "Place", keep: float) -> "Place":
+        """Go towards another place until a part ``keep`` of the way is left; a new target begins to draw from 0."""
+        if self == there:
+            return self
+        shift = _glided(self.shift, there.shift, keep)
+        if there.target:
+            target = _glided(self.target, there.target, keep) if self.target else there.target
+            draw = _nearer(self.draw if self.target else 0.0, there.draw, keep)
+            return Place(target, draw, shift)
+        draw = _nearer(self.draw, 0.0, keep) if self.target else 0.0
+        return Place(self.target, draw, shift) if draw else Place((), there.draw, shift)
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True)
 class Mood:
-    """One value for each of `QUANTITIES`; the defaults are at rest.
+    """One value for each of `QUANTITIES`, and a place; the defaults are at rest.
 
     Raises
     ------
@@ -61,6 +129,7 @@ class Mood:
     nature: float = 0.5
     width: float = 0.7
     volume: float = 1.0
+    place: Place = NOWHERE
 
     def __post_init__(self) -> None:
         for name, quantity in QUANTITIES.items():
@@ -85,16 +154,38 @@ class Mood:
                 quantity = QUANTITIES[name]
                 given = f"not {text!r}" if equals else "as in " + f"{name}={quantity.high:g}"
                 raise MoodError(f"{name} takes a number from {quantity.low:g} to {quantity.high:g}, {given}.") from None
-        return cls(**values)
+        return cls().but(values)
 
     def toward(self, target: "Mood", seconds: float) -> "Mood":
-        """Glide for some seconds towards another mood, half of the rest of the way every 1.2 s."""
+        """Glide for some seconds towards another mood, half of the rest of the way every 0.4 s."""
         if self == target:
             return self
         keep = 0.5 ** (seconds / _HALF_WAY_S)
-        moved = {}
-        for field in dataclasses.fields(self):
-            here, there = getattr(self, field.name), getattr(target, field.name)
-            rest = (here - there) * keep
-            moved[field.name] = there + rest if abs(rest) > _ARRIVED else there
-        return Mood(**moved)
+        moved = {name: _nearer(getattr(self, name), getattr(target, name), keep) for name in QUANTITIES}
+        return self.but(moved, self.place.toward(target.place, keep))
+
+    def but(self, changes: Mapping[str, float], place: Place | None = None) -> "Mood":
+        """Give the same mood but for some quantities, and for the place if one is given. Raises MoodError."""
+        values: dict[str, Any] = {**self.quantities(), **changes}
+        return Mood(**values, place=self.place if place is None else place)
+
+    def quantities(self) -> dict[str, float]:
+        """Give the quantities by name, without the place."""
+        return {name: getattr(self, name) for name in QUANTITIES}
+
+
+AT_REST = Mood()
+
+
+def _nearer(here: float, there: float, keep: float) -> float:
+    """Go on until a part ``keep`` of the way is left, or nothing that matters."""
+    rest = (here - there) * keep
+    return there + rest if abs(rest) > _ARRIVED else there
+
+
+def _glided(here: Sequence[float], there: tuple[float, ...], keep: float) -> tuple[float, ...]:
+    """Go on with each number; what one has more than the other counts as 0 there."""
+    count = max(len(here), len(there))
+    one, two = ((*values, *(0.0,) * (count - len(values))) for values in (here, there))
+    moved = tuple(_nearer(first, second, keep) for first, second in zip(one, two, strict=True))
+    return there if moved == two else moved

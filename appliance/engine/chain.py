@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from appliance.engine.cursor import Cursor
 from appliance.engine.saved import Saved, dump, load
 from appliance.engine.timeline import Timeline
-from appliance.mood import Mood
+from appliance.mood import NOWHERE, Mood
+from appliance.score.moves import unshifted
+from appliance.score.taste import NO_TASTE, Taste
 from appliance.stream.layout import BLOCK_FRAMES
 from appliance.stream.ring import Ring
 
@@ -21,6 +23,8 @@ class Chain:
     ----------
     mood : Mood
         The target under which it is made.
+    taste : Taste
+        To which it is made.
     cursors : dict
         By the frame that a hop begins with; that of ``end`` is among them.
     end : int
@@ -31,6 +35,7 @@ class Chain:
     mood: Mood
     cursors: dict[int, Cursor]
     end: int
+    taste: Taste = NO_TASTE
 
     def reach(self, frame: int, timeline: Timeline) -> Cursor | None:
         """The cursor of the hop that begins with a frame, found from one before if need be; None if there is none."""
@@ -51,8 +56,17 @@ class Chain:
         ]
 
     def at(self, frame: int) -> Cursor:
-        """The cursor of the hop that a frame lies in, or of the earliest one there is."""
-        return self.cursors[max((at for at in self.cursors if at <= frame), default=min(self.cursors))]
+        """The cursor of the hop that a frame lies in, or of the earliest one there is; from any thread."""
+        cursors = self.cursors.copy()
+        return cursors[max((at for at in cursors if at <= frame), default=min(cursors))]
+
+    def sounding(self, frame: int, timeline: Timeline, shifted: bool) -> tuple[bytes, ...]:
+        """The latents of what is heard at a frame, the loudest first; from any thread."""
+        # In the first half of a hop the clip that began with the one before is the louder of the two that sound.
+        cursor = self.at(frame + timeline.hop_frames // 2)
+        sounds = sorted(cursor.trail[-1].sounds if cursor.trail else (), key=lambda sound: -sound.share)
+        place = NOWHERE if shifted else cursor.mood.place
+        return tuple(unshifted(timeline.space, sound.latent, place) for sound in sounds)
 
     def forget_before(self, frame: int) -> None:
         """Drop cursors that nobody can go back to any more."""
@@ -83,7 +97,7 @@ def recover(ring: Ring, lane: int, timeline: Timeline) -> Chain | None:
     }
     if last not in fits or end - last > ring.shape.lane_frames:
         return None
-    chain = Chain(base, mood, fits, end)
+    chain = Chain(base, mood, fits, end, timeline.taste)
     cursor = chain.reach(end, timeline)
     if cursor is None:
         return None
@@ -94,7 +108,7 @@ def recover(ring: Ring, lane: int, timeline: Timeline) -> Chain | None:
 def started(cursor: Cursor, mood: Mood, at: int, timeline: Timeline) -> Chain:
     """Begin a chain whose first hop lies at a frame, or up to a block behind it."""
     begin = -(-at // BLOCK_FRAMES) * BLOCK_FRAMES
-    return Chain(begin - cursor.hop * timeline.hop_frames, mood, {begin: cursor}, begin)
+    return Chain(begin - cursor.hop * timeline.hop_frames, mood, {begin: cursor}, begin, timeline.taste)
 
 
 def _whole(data: bytes) -> Saved | None:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from appliance.mood import Mood
+from appliance.engine.heed import UNMOVED, Heed
+from appliance.mood import AT_REST, Mood
+from appliance.score.colour import PLAIN, Colour
 from appliance.score.path import Sound
 from appliance.score.piece import Piece
 from appliance.score.rest import AWAKE, Rest
@@ -13,11 +15,26 @@ __all__ = ["Cursor", "Frame", "Passage"]
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece under way, how many of its letters have passed, and how many of its rests."""
+    """A piece under way.
+
+    Attributes
+    ----------
+    piece : Piece
+    phase : float
+        Letters that have passed.
+    rests : int
+        Rests that have passed.
+    wound : float
+        Turns by which hands on the pace have wound the wiggler on, 0..1.
+    under : Mood
+        For which it was composed.
+    """
 
     piece: Piece
     phase: float
     rests: int = 0
+    wound: float = 0.0
+    under: Mood = AT_REST
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,8 @@ class Frame:
         As in `Mood`, already glided.
     bed : BedCursor or None
         Where the beds are; None without beds.
+    colour : Colour
+        Of all sounds together.
     """
 
     hop: int
@@ -42,6 +61,7 @@ class Frame:
     nature: float
     width: float
     bed: BedCursor | None
+    colour: Colour = PLAIN
 
     @property
     def share(self) -> float:
@@ -71,6 +91,7 @@ class Cursor:
     trail : tuple of Frame
         The last two frames, newest last: their clips still sound.
     rest : Rest
+    heed : Heed
     """
 
     hop: int
@@ -83,3 +104,4 @@ class Cursor:
     bed: BedCursor | None
     trail: tuple[Frame, ...]
     rest: Rest = AWAKE
+    heed: Heed = UNMOVED

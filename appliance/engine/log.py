@@ -7,7 +7,7 @@ import platform
 import threading
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Final
@@ -20,6 +20,7 @@ from appliance.engine.saved import EXACT, check
 from appliance.engine.timeline import Timeline
 from appliance.errors import MoodError, UsageError
 from appliance.mood import Mood
+from appliance.score.taste import Taste
 from appliance.score.territory import Bounds
 from appliance.settings import MOST_CHANNELS, RATES, MusicSettings, SoundSettings
 from appliance.spectrum.codec import linear_grid
@@ -33,7 +34,7 @@ _LIMIT: Final = 2000
 MOST_LOG_BYTES: Final = 64 << 20
 
 _KIND: Final = "latent log"
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _LIBRARIES = ("latent-appliance", "numpy", "scipy", "onnxruntime")
 _BLOCK_FRAMES = 256
 
@@ -53,6 +54,7 @@ class Inputs:
         Digest of the loops as they were prepared; None without beds.
     target_lufs, ceiling_dbtp : float
     bounds : Bounds
+    taste : Taste
     versions : dict
         Of this program and the libraries that it computes with.
     machine : str
@@ -66,6 +68,7 @@ class Inputs:
     target_lufs: float
     ceiling_dbtp: float
     bounds: Bounds
+    taste: Taste
     versions: dict[str, str]
     machine: str
 
@@ -136,6 +139,18 @@ class Log:
         self._turns: deque[Turn] = deque(maxlen=limit)
         self._pieces: deque[Chosen] = deque(maxlen=limit)
         self._lock = threading.Lock()
+
+    def renew(self, taste: Taste) -> None:
+        """Begin anew, for what follows is played to another taste."""
+        with self._lock:
+            self._inputs = replace(self._inputs, taste=taste)
+            self._turns.clear()
+            self._pieces.clear()
+
+    @property
+    def taste(self) -> Taste:
+        """To which all that is logged was played."""
+        return self._inputs.taste
 
     def add(self, turn: Turn) -> None:
         """Add a turn that the player has taken. What the old chain would have begun later is forgotten.
@@ -230,6 +245,7 @@ def inputs_of(timeline: Timeline, sound: SoundSettings) -> Inputs:
         target_lufs=sound.target_lufs,
         ceiling_dbtp=sound.ceiling_dbtp,
         bounds=timeline.bounds,
+        taste=timeline.taste,
         versions={name: importlib.metadata.version(name) for name in _LIBRARIES},
         machine=_machine(),
     )

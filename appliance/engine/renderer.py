@@ -7,7 +7,9 @@ import numpy as np
 from appliance.engine.cursor import Frame
 from appliance.model.manifest import LATENT_SIZE
 from appliance.mood import QUANTITIES
-from appliance.score.path import blend
+from appliance.score.colour import coloured
+from appliance.score.path import WINDOW_LU, blend
+from appliance.score.space import Space
 from appliance.spectrum.codec import BINS, Floats, power
 from appliance.spectrum.traits import weighted_power
 from appliance.synth.beds import Beds
@@ -16,6 +18,8 @@ from appliance.synth.master import Limiter
 from appliance.synth.voice import SPLIT_TOGETHER, Clips, Texture, Voice
 
 __all__ = ["Renderer"]
+
+_NATURE_CURVE = 1.5
 
 
 class Renderer:
@@ -26,18 +30,17 @@ class Renderer:
 
     Parameters
     ----------
-    decode : callable
-        (n, 32) float32 latents to (n, 1233) float32 spectra, each row independent of the others.
+    space : Space
+        Decodes each row independently of the others.
     voice : Voice
     limiter : Limiter
     beds : Beds or None
     target_lufs : float
     """
 
-    def __init__(
-        self, decode: Callable[[Floats], Floats], voice: Voice, limiter: Limiter, beds: Beds | None, target_lufs: float
-    ) -> None:
-        self._decode = decode
+    def __init__(self, space: Space, voice: Voice, limiter: Limiter, beds: Beds | None, target_lufs: float) -> None:
+        self._decode = space.decode
+        self._ordinary_db = space.ordinary_db
         self._voice = voice
         self._limiter = limiter
         self._beds = beds
@@ -92,9 +95,9 @@ class Renderer:
         self._voice.join(earlier, self._clip(frame, following), hop)
         if self._beds is None or frame.bed is None:
             return
-        gain = (_nature_gain((before or frame).nature), _nature_gain(frame.nature))
+        gain = (_bed_gain(before or frame), _bed_gain(frame))
         if any(gain):
-            hop += self._beds.render(frame.seed, frame.bed, gain)
+            hop += _narrowed(self._beds.render(frame.seed, frame.bed, gain), ((before or frame).width, frame.width))
 
     def _clip(self, frame: Frame, following: Callable[[int], list[Frame]]) -> Clips:
         """Render a frame's clip, together with the next one, which the voice does at half the price."""
@@ -127,17 +130,31 @@ class Renderer:
 
     def _blend(self, frame: Frame, powers: Floats) -> Floats:
         """Add up the sounds of a frame at the level that they are to have, shape (1233,)."""
-        return blend(frame.sounds, powers) * np.float32(self._music_power(frame) / self._voice.channels)
+        music = coloured(blend(frame.sounds, powers), frame.colour, self._ordinary_db)
+        return music * np.float32(self._music_power(frame) / self._voice.channels)
 
     def _music_power(self, frame: Frame) -> float:
         """K-weighted power of a share of 1, which makes the music loud enough once the beds are added."""
         together = self._target_power
         if self._beds is not None and frame.bed is not None:
-            beds = weighted_power(self._beds.lufs) * _nature_gain(frame.nature) ** 2
+            beds = weighted_power(self._beds.lufs) * _bed_gain(frame) ** 2
             together = max(together - beds, 0.1 * together)
         return together
 
 
-def _nature_gain(nature: float) -> float:
-    """Linear gain of the beds: as prepared at rest, twice that at the top, silent at 0."""
-    return nature / QUANTITIES["nature"].rest
+def _bed_gain(frame: Frame) -> float:
+    """Linear gain of the beds: as prepared at rest, silent at 0, and in the end 9 dB louder; softer with the music."""
+    share = frame.nature / QUANTITIES["nature"].rest
+    gain: float = share if share <= 1.0 else share**_NATURE_CURVE
+    return gain * 10.0 ** (0.05 * WINDOW_LU * frame.colour.level) if frame.colour.level else gain
+
+
+def _narrowed(bed: Floats, widths: tuple[float, float]) -> Floats:
+    """Bring the channels of a bed, (frames, channels), together from one width to another; at rest it stays."""
+    first, last = (min(width / QUANTITIES["width"].rest, 1.0) for width in widths)
+    if first == last == 1.0 or bed.shape[1] == 1:
+        return bed
+    channels = bed.shape[1]
+    middle = bed @ np.full((channels, channels), 1.0 / channels, dtype=np.float32)
+    spread = np.linspace(first, last, len(bed), endpoint=False, dtype=np.float32)[:, np.newaxis]
+    return np.asarray(middle + spread * (bed - middle), dtype=np.float32)

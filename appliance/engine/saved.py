@@ -24,7 +24,7 @@ EXACT: Final = ConfigDict(
     extra="forbid", strict=True, allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64"
 )
 
-# A hand-over between two long pieces in which all figures sound takes nine tenths of it.
+# A hand-over between two long pieces, drawn to a place, in which all figures sound takes four fifths of it.
 MOST_BYTES: Final = 16 << 10
 
 # Far outside all that music can come to, and well inside what arithmetic bears.
@@ -108,6 +108,8 @@ def check(cursor: Cursor) -> None:
         _check_bed(cursor.bed)
     rest = cursor.rest
     _need(0.0 <= rest.since_s <= _SLOWEST_S and 0.0 <= rest.length_s <= _LONGEST_REST_S, "rest")
+    heed = cursor.heed
+    _need(0.0 <= heed.still_s <= _SLOWEST_S and 0.0 <= heed.since_s <= _SLOWEST_S, "heed")
     hops = [frame.hop for frame in cursor.trail]
     _need(len(hops) <= 2 and hops == list(range(cursor.hop - len(hops), cursor.hop)), "trail")
     for frame in cursor.trail:
@@ -118,6 +120,7 @@ def check(cursor: Cursor) -> None:
 def _check_passage(passage: Passage) -> None:
     piece, letters = passage.piece, len(passage.piece.pattern)
     _need(0.0 <= passage.phase < _LONGEST, "phase")
+    _need(0.0 <= passage.wound <= 1.0, "wound")
     _need(0 <= passage.rests <= _MOST_RESTS, "rests")
     _need(0 <= piece.number < _LONGEST, "number")
     _need(0 < letters <= _LONGEST_PATTERN and set(piece.pattern) <= set(SOUNDS), "pattern")
@@ -145,6 +148,12 @@ def _check_frame(frame: Frame) -> None:
         _check_latents(sound.latent, 1)
         _need(abs(sound.shift_bins) <= BINS, "shift_bins")
     _need(0.0 <= frame.nature <= 1.0 and 0.0 <= frame.width <= 1.0, "nature or width")
+    colour = frame.colour
+    _need(
+        max(map(abs, (colour.tonality, colour.weirdness, colour.level, colour.consonance, colour.density))) <= 1.0,
+        "colour",
+    )
+    _need(0 <= colour.tonic < BINS_PER_OCTAVE, "colour")
     if frame.bed is not None:
         _check_bed(frame.bed)
 

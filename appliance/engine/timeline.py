@@ -3,14 +3,18 @@
 import math
 from dataclasses import dataclass, replace
 
+from appliance.engine import heed
 from appliance.engine.cursor import Cursor, Frame, Passage
+from appliance.engine.heed import Heed
 from appliance.engine.opening import space_of
 from appliance.engine.renderer import Renderer
 from appliance.model.bundle import Bundle
 from appliance.mood import Mood
+from appliance.score.colour import colour_of
 from appliance.score.path import Sound, moment
 from appliance.score.rest import gain, go_on, lead_s
-from appliance.score.skim import Composer
+from appliance.score.skim import Composer, heeded
+from appliance.score.taste import Taste
 from appliance.score.territory import WIDE, Bounds
 from appliance.spectrum.codec import Floats
 from appliance.spectrum.traits import weighted_power
@@ -28,6 +32,8 @@ _BREATH_DB = 3.0
 _REST_SHARE = 10.0**-2.0
 _REST_LUFS = -120.0
 _INAUDIBLE = 1e-6
+# A hand on the pace winds the wiggler on while it turns: a quicker path alone is heard only after some seconds.
+_WOUND_AN_OCTAVE = 0.22
 
 
 class Timeline:
@@ -77,14 +83,24 @@ class Timeline:
         self.hop_frames = voice.hop_frames
         self.hop_s = self.hop_frames / rate
         self.handover_hops = round(_HANDOVER_S / self.hop_s)
-        self._renderer = Renderer(self.space.decode, voice, Limiter(rate, channels, ceiling_dbtp), beds, target_lufs)
+        self._renderer = Renderer(self.space, voice, Limiter(rate, channels, ceiling_dbtp), beds, target_lufs)
         self._plan: list[_Planned] = []
+
+    @property
+    def taste(self) -> Taste:
+        """What was kept and banned."""
+        return self.space.taste
+
+    def adopt(self, taste: Taste) -> None:
+        """From now on play to another taste; cursors stay good."""
+        self.space = self.space.tasting(taste)
+        self._composer.adopt(taste)
+        self._plan.clear()
 
     def start(self, seed: int, mood: Mood, number: int = 0) -> Cursor:
         """Give the cursor at the beginning of a seed's piece ``number``; the mood is there at once, without a glide."""
-        piece = self._composer.compose(seed, number, mood)
         bed = None if self.beds is None else self.beds.first(seed)
-        return Cursor(0, seed, self.model, Passage(piece, 0.0), None, 0, mood, bed, ())
+        return Cursor(0, seed, self.model, self._begun(seed, number, mood), None, 0, mood, bed, ())
 
     def advance(self, cursor: Cursor, mood: Mood) -> Cursor:
         """Pass over a hop without its sound: the cursor that `step` would give."""
@@ -135,8 +151,7 @@ class Timeline:
         """Let the next piece begin to be faded in now, unless one is already."""
         if cursor.next is not None:
             return cursor
-        piece = self._composer.compose(cursor.seed, cursor.now.piece.number + 1, mood)
-        return replace(cursor, next=Passage(piece, 0.0), handover=0)
+        return replace(cursor, next=self._begun(cursor.seed, cursor.now.piece.number + 1, mood), handover=0)
 
     def _planned(self, cursor: Cursor, mood: Mood, count: int) -> list["_Planned"]:
         """Give this hop and those after it if the mood stays; what was planned before is kept as far as it holds."""
@@ -154,6 +169,10 @@ class Timeline:
         frame = self._frame(cursor, glided)
         now, following, handover = self._pass(cursor, glided)
         now, due_s = _due(now, glided)
+        attention = heed.go_on(cursor.heed, self.hop_s, glided, mood)
+        if following is None and heed.due(attention, now.under, mood):
+            following = self._begun(cursor.seed, now.piece.number + 1, mood)
+            attention = Heed(attention.still_s, 0.0)
         bed = None
         if self.beds is not None and cursor.bed is not None:
             bed = self.beds.advance(cursor.seed, cursor.bed)
@@ -167,14 +186,15 @@ class Timeline:
             bed=bed,
             trail=(*cursor.trail[-1:], frame),
             rest=go_on(cursor.rest, self.hop_s, due_s, glided.density),
+            heed=attention,
         )
         return _Planned(cursor, mood, after, frame)
 
     def _frame(self, cursor: Cursor, mood: Mood) -> Frame:
         """Everything about the clip that begins here."""
-        sounds = moment(self.space, cursor.now.piece, cursor.now.phase, mood)
+        sounds = moment(self.space, cursor.now.piece, cursor.now.phase, mood, cursor.now.wound)
         if cursor.next is not None:
-            there = moment(self.space, cursor.next.piece, cursor.next.phase, mood)
+            there = moment(self.space, cursor.next.piece, cursor.next.phase, mood, cursor.next.wound)
             done = (cursor.handover + 1) / (self.handover_hops + 1)
             arrived = math.sin(done * math.pi / 2.0) ** 2
             breath: float = 10.0 ** (-0.1 * _BREATH_DB * (1.0 - mood.density) * math.sin(done * math.pi) ** 2)
@@ -182,24 +202,31 @@ class Timeline:
         awake = gain(cursor.rest)
         if awake < 1.0:
             sounds = _shared(sounds, awake) if awake > _INAUDIBLE else ()
-        return Frame(cursor.hop, cursor.seed, sounds, mood.nature, mood.width, cursor.bed)
+        louder = cursor.now if cursor.next is None or 2 * cursor.handover < self.handover_hops else cursor.next
+        colour = colour_of(mood, louder.piece.tonic)
+        return Frame(cursor.hop, cursor.seed, sounds, mood.nature, mood.width, cursor.bed, colour)
 
     def _pass(self, cursor: Cursor, mood: Mood) -> tuple[Passage, Passage | None, int]:
         """Move along the pieces by a hop, beginning the next one in time to fade it in."""
-        now, following = self._along(cursor.now, mood), cursor.next
+        now, following = self._along(cursor.now, cursor.mood, mood), cursor.next
         if following is not None:
-            following = self._along(following, mood)
+            following = self._along(following, cursor.mood, mood)
             if cursor.handover + 1 >= self.handover_hops:
                 return following, None, 0
             return now, following, cursor.handover + 1
         left_s = (len(now.piece.pattern) - now.phase) * now.piece.letter_s / mood.pace
         if left_s > _HANDOVER_S:
             return now, None, 0
-        piece = self._composer.compose(cursor.seed, now.piece.number + 1, mood)
-        return now, Passage(piece, 0.0), 0
+        return now, self._begun(cursor.seed, now.piece.number + 1, mood), 0
 
-    def _along(self, passage: Passage, mood: Mood) -> Passage:
-        return replace(passage, phase=passage.phase + mood.pace * self.hop_s / passage.piece.letter_s)
+    def _begun(self, seed: int, number: int, mood: Mood) -> Passage:
+        """Compose a piece and stand at its beginning."""
+        return Passage(self._composer.compose(seed, number, mood), 0.0, under=heeded(mood))
+
+    def _along(self, passage: Passage, before: Mood, mood: Mood) -> Passage:
+        wound = (passage.wound + _WOUND_AN_OCTAVE * abs(math.log2(mood.pace / before.pace))) % 1.0
+        phase = passage.phase + mood.pace * self.hop_s / passage.piece.letter_s
+        return replace(passage, phase=phase, wound=wound)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from appliance.engine.timeline import Timeline
 from appliance.errors import ModelError, RingError
 from appliance.health.liveness import SHORTFALL_LU, Advance, EngineSeen, Lasting, shortfall_lu
 from appliance.mood import Mood
+from appliance.score.taste import Taste
 from appliance.spectrum.codec import Floats
 from appliance.stream.fades import LANE_FADE_S
 from appliance.stream.guard import Loudness
@@ -80,6 +81,7 @@ class Writer:
         self._lane = 0
         self._hands = _Hands(Mood(), 0)
         self._hasten = False
+        self._taste = timeline.taste
         self._gains: Gains | None = None
         self._loudness = Loudness(timeline.rate, timeline.channels)
         self._pending = False
@@ -106,6 +108,11 @@ class Writer:
     def next_piece(self) -> None:
         """Let the next piece begin."""
         self._hasten = True
+        self.news.set()
+
+    def adopt(self, taste: Taste) -> None:
+        """Let the music be played to another taste; what was banned and sounds is gone within a moment."""
+        self._taste = taste
         self.news.set()
 
     @property
@@ -163,6 +170,14 @@ class Writer:
         chain = self._chains[self._lane]
         return Saved(chain.at(self._inlet.read), self._hands.mood, chain.base)
 
+    def sounding(self, shifted: bool = True) -> tuple[bytes, ...]:
+        """Give the latents of what is heard now, the loudest first, each float32 (32,); none in a rest.
+
+        They say where in the timbre space it is, whatever its transposition. Unless ``shifted``, the shift along the
+        axes by hand is taken out again.
+        """
+        return self._chains[self._lane].sounding(self._inlet.read, self._timeline, shifted)
+
     def turn(self) -> bool:
         """Do the most urgent thing there is to do.
 
@@ -186,12 +201,14 @@ class Writer:
         return did
 
     def _answer(self) -> bool:
-        """Turn if a hand has moved, or the player refuses what it finds."""
+        """Turn if a hand has moved, somebody kept or banned a place, or the player refuses what it finds."""
         hands, chain = self._hands, self._chains[self._lane]
         self._tell_gains()
         if self._inlet.turning:
             return False
-        if self._hasten or _timbre(hands.mood) != chain.mood:
+        if self._taste is not self._timeline.taste:
+            self._timeline.adopt(self._taste)
+        if self._hasten or _timbre(hands.mood) != chain.mood or chain.taste != self._timeline.taste:
             hasten, self._hasten = self._hasten, False
             self._turn(_timbre(hands.mood), hands.moved_ns, hasten)
             return True
@@ -253,7 +270,7 @@ class Writer:
         # The clip that began a hop earlier still sounds, and is to glide too.
         cursor = old.at(begin) if before is None else timeline.advance(before, mood)
         cursors[begin] = timeline.hasten(cursor, mood) if hasten else cursor
-        self._publish(Chain(old.base, mood, cursors, begin), frame, origin_ns)
+        self._publish(Chain(old.base, mood, cursors, begin, timeline.taste), frame, origin_ns)
 
     def _start(self, cursor: Cursor, fill: int) -> None:
         """Begin a chain: over what still sounds, or where the player stands."""
@@ -300,6 +317,8 @@ class Writer:
 
     def _log_from(self, chain: Chain, frame: int, faded: bool = False) -> None:
         """Note that from this frame on the sound is this chain's."""
+        if chain.taste != self.log.taste:
+            self.log.renew(chain.taste)
         self.log.add(Turn(frame, chain.base, chain.at(frame), chain.mood, faded))
         for at in sorted(chain.cursors):
             if at > frame:

@@ -4,7 +4,6 @@ The author of the instrument made fifty songs to keep fifteen, because now and t
 or odd. The box has no ear; it has the atlas, whose sounds somebody chose.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -87,9 +86,8 @@ class Gates:
         return np.asarray(~inside)
 
 
-def gates_of(decode: Callable[[Floats], Floats], atlas: Floats) -> Gates:
-    """Set the gates by the sounds of an atlas, (places, 32): a little outside all but the strangest of them."""
-    spectra = decode(atlas[:: max(1, len(atlas) // 512)])
+def gates_of(spectra: Floats) -> Gates:
+    """Set the gates by the sounds of an atlas, (places, 1233): a little outside all but the strangest of them."""
     found = measure(blended(power(spectra)))
     lufs = traits.level(spectra)
     return Gates(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from appliance.spectrum import traits
 from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, TOP_HZ, Floats
 
-__all__ = ["REACH_BINS", "chroma", "in_key", "roughness_percentiles", "tonic_bin", "tunings"]
+__all__ = ["REACH_BINS", "chroma", "in_key", "roughness_percentiles", "template", "tonic_bin", "tunings"]
 
 # A sound moved farther than three semitones is not the sound any more that somebody recorded.
 REACH_BINS = 30
@@ -73,7 +73,7 @@ def chroma(bins: npt.NDArray[np.intp], level_db: Floats) -> Floats:
 def in_key(chromas: Floats, tonic: int, shifts: npt.NDArray[np.intp]) -> Floats:
     """How much of each chroma, (n, 120), lies on the notes of a key, for each shift in bins: (n, k), 0..1."""
     # Moving the sound up is moving the key down.
-    templates = np.stack([np.roll(_template(), tonic - int(shift)) for shift in shifts])
+    templates = np.stack([np.roll(template(), tonic - int(shift)) for shift in shifts])
     return np.asarray(chromas @ templates.T, dtype=np.float32)
 
 
@@ -120,7 +120,7 @@ def roughness_percentiles(sounds: Floats) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _template() -> Floats:
+def template() -> Floats:
     """Weight of each chroma in the key whose tonic is chroma 0, (120,): a raised cosine around each note."""
     template = np.zeros(BINS_PER_OCTAVE, dtype=np.float32)
     for note, weight in zip(_SCALE, _ROOTED, strict=True):

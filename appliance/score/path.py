@@ -8,19 +8,22 @@ import numpy as np
 from appliance.mood import QUANTITIES, Mood
 from appliance.score.gates import QUIETEST
 from appliance.score.grammar import SOUNDS
+from appliance.score.moves import moved
 from appliance.score.piece import FIGURES, Piece
 from appliance.score.space import Space
 from appliance.spectrum import traits
 from appliance.spectrum.codec import BINS, Floats, transpose
 
-__all__ = ["Sound", "blend", "figure_share", "moment"]
+__all__ = ["WINDOW_LU", "Sound", "blend", "figure_share", "moment"]
 
 # The first part of each letter stays where it is; then the path leaves for the next one.
 _STAY = 0.3
 _INAUDIBLE = 1e-6
+# Above its rest, wander widens the wiggle more than in proportion.
+_WANDER_CURVE = 1.5
+_WANDER_ASKS = 0.25
 _TRANSPOSE_BINS = 70
-_RADIUS_SHARE = 0.35
-_WINDOW_LU = 3.0
+WINDOW_LU = 3.0
 # Pieces are up to 4 LU under the loudest, swell, and are crossed by figures and rests; so much makes the hour as loud
 # as it is to be.
 _MAKE_UP_LU = 1.6
@@ -29,6 +32,8 @@ _SWELL_LU = 1.7
 _FIGURE_SHARE = 0.45
 _FIGURE_UP_S = 4.0
 _FIGURE_DOWN_S = 11.0
+# Where density is highest, this is the least.
+_FIGURE_FLOOR = 0.45
 # At rest so many of a figure's returns are heard; the golden ratio spreads them as evenly as can be.
 _FIGURES_HEARD = 0.62
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
@@ -46,7 +51,7 @@ class Sound:
     share: float
 
 
-def moment(space: Space, piece: Piece, phase: float, mood: Mood) -> tuple[Sound, ...]:
+def moment(space: Space, piece: Piece, phase: float, mood: Mood, wound: float = 0.0) -> tuple[Sound, ...]:
     """Look up what sounds at one point of a piece: the ground, then the figures.
 
     Parameters
@@ -54,7 +59,10 @@ def moment(space: Space, piece: Piece, phase: float, mood: Mood) -> tuple[Sound,
     phase : float
         Letters of the pattern passed so far; past the end, the last one goes on.
     mood : Mood
-        Moves the point at once: along the trait directions, away from the origin, on the wiggler's circle.
+        Moves the point at once: along the trait directions, away from the origin, on the wiggler's circle, and to
+        where hands draw it. What was banned is kept clear of.
+    wound : float
+        Turns by which hands have wound the wiggler on.
 
     Notes
     -----
@@ -62,23 +70,24 @@ def moment(space: Space, piece: Piece, phase: float, mood: Mood) -> tuple[Sound,
     vectors some pairs nearly point the same way, and the helix would be a line. The radius grows with the
     period, so that the speed is the same in every piece.
     """
-    strength = _strength(piece, phase, mood)
+    floor = _FIGURE_FLOOR * max(mood.density, 0.0)
+    strength = _strength(piece, phase, mood) / (1.0 + FIGURES * floor)
     place = min(max(phase, 0.0), float(len(piece.pattern)))
     index = min(int(place), len(piece.pattern) - 1)
     here = piece.pattern[index]
     there = piece.pattern[min(index + 1, len(piece.pattern) - 1)]
-    wiggle = _wiggle(space, piece, phase, mood)
+    wiggle = _wiggle(space, piece, phase, wound, mood)
     bend = round(_TRANSPOSE_BINS * mood.pitch)
     sounds = []
-    for letter, latent, share in _stages(space, piece, here, there, place - index):
+    for letter, ground, share in _stages(space, piece, here, there, place - index):
         number = SOUNDS.index(letter)
         part = share * strength * 10.0 ** (piece.offsets_lu[number] / 10.0)
-        sounds.append(Sound(_moved(space, latent + wiggle, mood), piece.shifts[number] + bend, part))
+        sounds.append(Sound(moved(space, ground + wiggle, mood), piece.shifts[number] + bend, part))
     for number in range(FIGURES):
-        share = figure_share(piece, number, phase, mood)
+        share = max(figure_share(piece, number, phase, mood), floor)
         if share > _INAUDIBLE:
-            moved = _moved(space, piece.figure(number) - wiggle, mood)
-            sounds.append(Sound(moved, piece.figure_shifts[number] + bend, share * strength))
+            latent = moved(space, piece.figure(number) - wiggle, mood)
+            sounds.append(Sound(latent, piece.figure_shifts[number] + bend, share * strength))
     return tuple(sounds)
 
 
@@ -126,7 +135,7 @@ def _strength(piece: Piece, phase: float, mood: Mood) -> float:
     """Power of the ground: the piece's own level and its slow swelling."""
     period_s, begins = piece.swell
     swell = math.sin(2.0 * math.pi * (phase * piece.letter_s / period_s + begins))
-    lu = _MAKE_UP_LU + piece.level_lu + _WINDOW_LU * mood.level + _SWELL_LU * swell
+    lu = _MAKE_UP_LU + piece.level_lu + WINDOW_LU * mood.level + _SWELL_LU * swell
     strength: float = 10.0 ** (lu / 10.0)
     return strength
 
@@ -151,22 +160,13 @@ def _stages(space: Space, piece: Piece, here: str, there: str, within: float) ->
     ]
 
 
-def _wiggle(space: Space, piece: Piece, phase: float, mood: Mood) -> Floats:
+def _wiggle(space: Space, piece: Piece, phase: float, wound: float, mood: Mood) -> Floats:
     """Where on the wiggler's circle, (32,) latent units."""
-    radius = space.wiggle_speed * piece.turn_s / (2.0 * math.pi) * mood.wander / QUANTITIES["wander"].rest
-    turn = 2.0 * math.pi * phase * piece.letter_s / piece.turn_s
-    radius *= piece.reach
+    share = mood.wander / QUANTITIES["wander"].rest
+    radius = space.wiggle_speed * piece.turn_s / (2.0 * math.pi) * (share if share <= 1.0 else share**_WANDER_CURVE)
+    turn = 2.0 * math.pi * (phase * piece.letter_s / piece.turn_s + wound)
+    # Who asks for more, or for another pace, is not held to how calm the piece was to be.
+    asked = min(max((share - 1.0) / _WANDER_ASKS, 0.5 * abs(math.log2(mood.pace))), 1.0)
+    radius *= piece.reach ** (1.0 - 0.5 * asked)
     across, along = piece.circle
     return space.unwhiten(np.float32(radius * math.cos(turn)) * across + np.float32(radius * math.sin(turn)) * along)
-
-
-def _moved(space: Space, latent: Floats, mood: Mood) -> bytes:
-    """Apply what the mood does to a latent at once."""
-    moved = latent
-    for trait in ("pitch", "tonality"):
-        weight = getattr(mood, trait)
-        if weight and trait in space.directions:
-            moved = moved + np.float32(weight) * space.directions[trait]
-    if mood.weirdness:
-        moved = moved * np.float32(1.0 + _RADIUS_SHARE * mood.weirdness)
-    return moved.tobytes()

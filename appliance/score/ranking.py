@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from appliance.mood import Mood
+from appliance.mood import Mood, Place
 from appliance.score import harmony
 from appliance.score.gates import blended, measure
+from appliance.score.moves import drawn
 from appliance.score.space import Space
 from appliance.spectrum import traits
 from appliance.spectrum.codec import Floats, decibels, power, transpose
@@ -37,6 +38,13 @@ _DIFFERENCE_WEIGHT = 3.0
 _DIFFERENT_ENOUGH_DB = 14.0
 # What lies outside the gates, or nearly, is taken only where there is nothing else.
 _OUTSIDE = 100.0
+# What somebody kept is taken even then, and what somebody banned never if there is anything else.
+_KEPT = 150.0
+_BANNED = 10_000.0
+# A target weighs so much more than the territory that one drifts through.
+_TARGET_NEARNESS = 3.0
+# Seconds in which the wiggler goes once around in the middle of pieces.
+_USUAL_TURN_S = 30.0
 # Figures lie above the ground rather than under it.
 _FIGURE_PITCH_WEIGHT = 1.0
 
@@ -77,7 +85,13 @@ class Choice:
 
 
 def offer(
-    space: Space, hand: npt.NDArray[np.intp], centre: Floats, tonic: int, mood: Mood, rng: np.random.Generator
+    space: Space,
+    hand: npt.NDArray[np.intp],
+    centre: Floats,
+    tonic: int,
+    mood: Mood,
+    rng: np.random.Generator,
+    kept: Floats,
 ) -> Offer:
     """Find the sounds of a hand, and some that nobody recorded, that suit mood, territory and key.
 
@@ -89,13 +103,18 @@ def offer(
         Of the territory, in standard deviations from the middle of the atlas.
     tonic : int
         Its chroma, 0..119.
+    kept : (k, 32) float32
+        Latents that are to be among them, and to be picked.
     """
     size = len(space.scale)
-    drawn = centre + rng.normal(0.0, _DRAWN_AROUND, (_DRAWS, size)).astype(np.float32)
+    fresh = centre + rng.normal(0.0, _DRAWN_AROUND, (_DRAWS, size)).astype(np.float32)
     jitter = rng.normal(0.0, _JITTER, (len(hand), size)).astype(np.float32)
-    steps = np.concatenate([space.whitened[hand] + jitter, drawn])
+    again = space.whiten(kept) + rng.normal(0.0, _JITTER, kept.shape).astype(np.float32)
+    steps = np.concatenate([space.whitened[hand] + jitter, fresh, again])
     latents = space.middle + space.unwhiten(steps)
-    spectra = space.decode(latents)
+    # Judged where hands draw them to; the latents themselves are free to go elsewhere with the hands.
+    heard = drawn(space, latents, mood.place)
+    spectra = space.decode(heard)
     shifts, shares = harmony.tunings(harmony.chroma(*traits.peaks(spectra)), tonic, 1.0 + mood.consonance)
     moved = np.stack([transpose(row, int(shift)) for row, shift in zip(spectra, shifts, strict=True)])
     gates = space.gates.inner()
@@ -105,9 +124,11 @@ def offer(
     scores = (
         _taste(space, latents, spectra, mood)
         + np.float32(_KEY_WEIGHT * (1.0 + mood.consonance)) * shares
-        - np.float32(_NEARNESS_WEIGHT) * (apart - apart.mean()) / max(float(apart.std()), 1e-6)
+        - np.float32(_nearness(mood.place)) * (apart - apart.mean()) / max(float(apart.std()), 1e-6)
         - np.float32(_OUTSIDE) * outside
+        - np.float32(_BANNED) * space.is_banned(heard, _wiggle(space))
     )
+    scores[len(scores) - len(kept) :] += np.float32(_KEPT)
     best = np.argsort(-scores, kind="stable")[:_SHORTLIST]
     sounds = moved[best]
     pair = decibels(sounds)
@@ -139,6 +160,15 @@ def pick(there: Offer, ground: int, figures: int, mood: Mood, rng: np.random.Gen
         value[picked] = -np.inf
         picked.append(int(np.argmax(value)))
     return Choice(tuple(picked[:ground]), tuple(picked[ground:]))
+
+
+def _nearness(place: Place) -> float:
+    return _NEARNESS_WEIGHT * (1.0 + (_TARGET_NEARNESS * place.draw if place.target else 0.0))
+
+
+def _wiggle(space: Space) -> float:
+    """How far the wiggler usually carries a sound, in latent units."""
+    return space.wiggle_speed * _USUAL_TURN_S / (2.0 * np.pi) * float(space.scale.mean())
 
 
 def _taste(space: Space, latents: Floats, spectra: Floats, mood: Mood) -> Floats:

@@ -6,20 +6,22 @@ from itertools import chain, islice
 
 import numpy as np
 
-from appliance.mood import Mood
+from appliance.mood import Mood, Place
 from appliance.score import harmony
 from appliance.score.form import Form, form
 from appliance.score.gates import Gates, blended, measure
 from appliance.score.grammar import SOUNDS, expand
+from appliance.score.moves import DRAWN_SHARE
 from appliance.score.path import Sound, blend, moment
 from appliance.score.piece import FIGURES, Piece
 from appliance.score.ranking import Offer, offer, pick
 from appliance.score.space import Space
+from appliance.score.taste import Taste
 from appliance.score.territory import WIDE, Bounds, deal, drift, timbre, within
 from appliance.spectrum import traits
 from appliance.spectrum.codec import CLIP_S, Floats, from_power, power
 
-__all__ = ["CANDIDATES", "Composer", "Finding", "blends", "go_through", "hops_of", "moments", "share_outside"]
+__all__ = ["CANDIDATES", "Composer", "Finding", "blends", "go_through", "heeded", "hops_of", "moments", "share_outside"]
 
 HOP_S = CLIP_S / 2.0
 CANDIDATES = 8
@@ -72,7 +74,7 @@ class Finding:
 
 
 class Composer:
-    """Composes the pieces of a space; each follows from seed, number and mood alone. One thread at a time.
+    """Composes the pieces of a space; each follows from seed, number, mood and taste alone. One thread at a time.
 
     Parameters
     ----------
@@ -90,9 +92,14 @@ class Composer:
         if bounds.kept:
             self._narrow(bounds)
 
+    def adopt(self, taste: Taste) -> None:
+        """From now on compose to another taste."""
+        self._space = self._space.tasting(taste)
+        self._known.clear()
+
     def compose(self, seed: int, number: int, mood: Mood) -> Piece:
         """Compose a piece: the same for the same seed, number and mood, which counts in steps of a twentieth."""
-        mood = _rounded(mood)
+        mood = heeded(mood)
         key = (seed, number, mood)
         if key not in self._known:
             if len(self._known) >= _REMEMBERED:
@@ -106,7 +113,11 @@ class Composer:
         rng = np.random.default_rng((seed, 2, number))
         tonic = harmony.tonic_bin(seed, number, self._bounds.tuning_hz)
         centre = self._centre(seed, settled.begins_s + settled.length_s / 2.0)
-        there = offer(self._space, deal(self._pool, seed, number), centre, tonic, mood, rng)
+        if mood.place.target:
+            target = np.array(mood.place.target, dtype=np.float32)
+            centre = centre + np.float32(DRAWN_SHARE * mood.place.draw) * (target - centre)
+        hand, kept = deal(self._pool, seed, number), self._space.taste.returning(number)
+        there = offer(self._space, hand, centre, tonic, mood, rng, kept)
         while True:
             yield self._plan(number, settled, tonic, there, mood, rng)
 
@@ -243,10 +254,16 @@ def _joint(pattern: str, share: float) -> float:
     return min(joints, key=lambda joint: abs(joint - share * len(pattern)))
 
 
-def _rounded(mood: Mood) -> Mood:
+def heeded(mood: Mood) -> Mood:
     """Take what counts of a mood in steps: pace, nature, width and volume do not."""
     steps = {
-        name: round(getattr(mood, name) / _MOOD_STEP) * _MOOD_STEP
+        name: _in_steps(getattr(mood, name))
         for name in ("pitch", "tonality", "weirdness", "level", "consonance", "density", "wander")
     }
-    return replace(Mood(), **steps)
+    place = mood.place
+    target, shift = (tuple(_in_steps(value) for value in values) for values in (place.target, place.shift))
+    return Mood().but(steps, Place(target, _in_steps(place.draw), shift))
+
+
+def _in_steps(value: float) -> float:
+    return round(round(value / _MOOD_STEP) * _MOOD_STEP, 2)

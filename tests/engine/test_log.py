@@ -161,8 +161,8 @@ def test_a_turn_before_the_fade_of_the_last_is_complete_takes_its_place(inputs, 
         (b'{"kind": "song"}\n{}', "no log of this program"),
         (b'{"kind": "latent log", "format": 9}\n{}', "another version"),
         (b'{"kind": "latent log", "format": 1}\n{}', "another version"),
-        (b'{"kind": "latent log", "format": 2}\n{}', "damaged"),
-        (b'{"kind": "latent log", "format": 2, "sha256": 5}', "damaged"),
+        (b'{"kind": "latent log", "format": 3}\n{}', "damaged"),
+        (b'{"kind": "latent log", "format": 3, "sha256": 5}', "damaged"),
     ],
 )
 def test_what_is_no_log_gets_one_sentence(data, part):

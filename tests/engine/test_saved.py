@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from appliance.engine.cursor import Passage
+from appliance.engine.heed import Heed
 from appliance.engine.saved import MOST_BYTES, Saved, dump, load
-from appliance.mood import Mood
+from appliance.mood import Mood, Place
 from appliance.score.piece import FIGURES
 
 REST = Mood()
@@ -73,13 +74,16 @@ def test_a_place_is_small(walk):
 def test_the_largest_place_there_can_be_is_taken(walk, make_timeline):
     """Amid a hand-over and between two letters, all figures of both pieces sound, and every number is written long."""
     timeline = make_timeline()
-    crowded = Mood(pitch=1 / 3, density=1.0, wander=0.9, nature=1 / 7, pace=1 / 3)
+    place = Place((-10 / 3,) * 32, 1 / 3, (-10 / 7,) * 8)
+    crowded = Mood(pitch=1 / 3, density=1.0, wander=0.9, nature=1 / 7, pace=1 / 3, place=place)
     cursor = next(each for each in walk if each.next is not None and each.handover == 5)
     number = (1 << 48) - 3
     now, following = (full(passage, number + step) for step, passage in enumerate((cursor.now, cursor.next)))
     hop = (1 << 48) - 9
     trail = tuple(replace(frame, hop=hop - 2 + at) for at, frame in enumerate(cursor.trail))
-    cursor = replace(cursor, hop=hop, now=now, next=following, mood=crowded, trail=trail)
+    now, following = (replace(passage, under=crowded) for passage in (now, following))
+    heed = Heed(20 / 7, 100 / 7)
+    cursor = replace(cursor, hop=hop, now=now, next=following, mood=crowded, trail=trail, heed=heed)
     for _ in range(2):
         cursor = timeline.advance(cursor, crowded)
     assert [len(frame.sounds) for frame in cursor.trail] == [2 * (2 + FIGURES)] * 2
@@ -163,6 +167,11 @@ def full(passage, number):
         ("cursor.now.piece.letter_s", 1e9, "letter_s"),
         ("cursor.next", None, "handover"),
         ("cursor.handover", -1, "handover"),
+        ("cursor.heed.still_s", -1.0, "heed"),
+        ("cursor.heed.since_s", 1e9, "heed"),
+        ("cursor.now.under.pitch", 3.0, "pitch takes a number"),
+        ("mood.place.target", [1.0], "coordinates"),
+        ("mood.place.shift", [9.0], "from -4 to 4"),
         ("cursor.bed.fade", 0, "fade"),
         ("cursor.bed.bed", -1, "bed"),
         ("cursor.bed.place", 1e400, "cursor.bed.place"),

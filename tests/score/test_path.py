@@ -161,11 +161,33 @@ def test_which_returns_are_heard_is_spread_and_not_bunched(piece):
 
 def test_figures_are_sounds_of_their_own(space, piece):
     phase = (41.0 - 20.0 + 3.0) / LETTER_S
-    ground, figure = moment(space, piece, phase, Mood(wander=0.0, density=1.0))
+    ground, figure, *others = moment(space, piece, phase, Mood(wander=0.0, density=1.0))
     assert latent(ground) == pytest.approx(piece.latent("A"))
     assert latent(figure) == pytest.approx(piece.figure(0))
     assert figure.shift_bins == piece.figure_shifts[0]
     assert 0.0 < figure.share < ground.share
+    # Where density is highest, those whose turn it is not are heard a little, too.
+    assert [latent(each).tolist() for each in others] == [piece.figure(1).tolist(), piece.figure(2).tolist()]
+
+
+def test_the_more_figures_are_always_there_the_softer_is_the_rest(space, piece):
+    powers = [
+        sum(each.share for each in moment(space, piece, 0.1, Mood(density=density))) for density in (0.0, 0.5, 1.0)
+    ]
+    assert powers == pytest.approx([powers[0]] * 3, rel=0.1)
+
+
+@pytest.mark.parametrize("wound", [0.25, 0.75])
+def test_the_wiggler_can_be_wound_on(space, piece, wound):
+    mood = Mood(density=-1.0)
+    seconds = wound * piece.turn_s
+    (on,), (later,) = (
+        moment(space, dataclasses.replace(piece, pattern="AA"), *at) for at in ((0.0, mood, wound), (0.01, mood))
+    )
+    assert seconds > 0.0
+    assert not np.allclose(latent(on), latent(later), atol=0.1)
+    again = moment(space, piece, 0.0, mood, 1.0)[0]
+    assert latent(again) == pytest.approx(latent(moment(space, piece, 0.0, mood)[0]), abs=1e-4)
 
 
 def test_the_wiggler_goes_round_in_its_period(space, piece):

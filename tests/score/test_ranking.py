@@ -14,10 +14,13 @@ GROUND, FIGURES = 5, 3
 TONIC = 34
 
 
-def offered(space, mood=None, seed=0, tonic=TONIC, centre=None):
+NOTHING_KEPT = np.empty((0, 32), dtype=np.float32)
+
+
+def offered(space, mood=None, seed=0, tonic=TONIC, centre=None, kept=NOTHING_KEPT):
     hand = deal(np.arange(len(space.atlas)), seed, 0)
     middle = np.zeros(len(space.scale), dtype=np.float32) if centre is None else centre
-    return offer(space, hand, middle, tonic, mood or Mood(), np.random.default_rng(seed))
+    return offer(space, hand, middle, tonic, mood or Mood(), np.random.default_rng(seed), kept)
 
 
 def picked(there, mood, seed=0):
