@@ -110,6 +110,20 @@ install_systemd() {
     fi
 }
 
+# Knobs on pins and MIDI go through compiled libraries. Where neither a wheel nor a compiler is to be had, that is said,
+# and the rest plays.
+install_hands() {
+    local extra module needs
+    while read -r extra module needs; do
+        "$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('$module') is None)" && continue
+        pip_install -e "${root}[$extra]" 2>/dev/null ||
+            say "Going on without $module, so nothing on ${extra^^} will be heard: building it needs what Debian calls $needs."
+    done <<'EOF'
+gpio lgpio swig gcc python3-dev
+midi rtmidi g++ python3-dev libasound2-dev libjack-jackd2-dev
+EOF
+}
+
 # Everything the set-up depends on; a change of any of it sets up again. Fails where the environment's Python does not start.
 fingerprint() {
     local version
@@ -156,4 +170,5 @@ install_packages() {
     fi
     pip_install -e "$what" || return
     install_systemd
+    install_hands
 }
