@@ -105,4 +105,6 @@ def a_control(name, **words):
         "trouble": None,
         "age_s": 0.02,
         "touched": False,
+        "room": 0.0,
+        "waits": False,
     } | words

@@ -69,7 +69,9 @@ class Handlers(Protocol):
         Each has ``name``, ``source``, ``moves`` and ``does`` (what, or null), ``raw`` (0..1 of its own way, before
         anything that was learned is applied, or null), ``mapped`` (in the unit of what it moves, or null), ``low`` and
         ``high`` (the learned ends, or null), ``trouble`` (half a sentence, or null), ``age_s`` (seconds since it was
-        last heard of, or null) and ``touched`` (whether it is what moves its quantity now).
+        last heard of, or null), ``touched`` (whether it is what moves its quantity now), ``room`` (where the room
+        stands in what it moves, or null) and ``waits`` (whether it stands at its end since all began, and moves
+        nothing yet).
         """
 
     def calibrate(self, name: str, low: float | None, high: float | None) -> None:

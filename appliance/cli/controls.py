@@ -46,10 +46,14 @@ def controls(
       moves, does           what it moves, or what it does when it is pressed
       raw                   where it stands, 0 to 1 of its way as it was read
       mapped                the same in the range of what it moves
+      room                  where the room stands there now: after a scene, or while
+                            it glides, that may be elsewhere
       low, high             the ends that were learned by turning it
       trouble               what is wrong with it
       age_s                 seconds since it was last heard of
       touched               whether it is what moves its quantity now
+      waits                 whether it stands at its end since all began, as a wire
+                            does that is not there: it moves nothing until turned
     """
     tasks = [task for task in (calibrate, forget, turn, press) if task is not None]
     if len(tasks) > 1 or (tasks and (as_json or once)):
@@ -65,7 +69,7 @@ def controls(
             click.echo(f"What was learned of {forget} is forgotten.")
         elif turned is not None:
             session.ask({"do": "turn", "name": turned[0], "value": turned[1]})
-            click.echo(f"{turned[0]} stands at {turned[1]:g}.")
+            click.echo(f"{turned[0]} is turned: {turned[1]:g}.")
         elif press is not None:
             session.ask({"do": "turn", "name": press, "press": True})
             click.echo(f"{press} is pressed.")

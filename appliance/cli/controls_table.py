@@ -17,6 +17,7 @@ _BAR: Final = 12
 # What is printed to a file is not to be folded.
 _WIDE: Final = 200
 _FRESH_S: Final = 1.0
+_AT_ITS_END: Final = "at its end since the start: turn it once"
 
 
 class Screen:
@@ -31,8 +32,8 @@ class Screen:
     def show(self, controls: Sequence[Mapping[str, Any]], trouble: str = "") -> None:
         """Show how all stand, and below it in a sentence why nothing newer is known."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for head in ("name", "source", "way", "moves", "heard", ""):
-            table.add_column(head, overflow="fold", no_wrap=head in ("way", "heard"))
+        for head in ("name", "source", "way", "moves", "room", "heard", ""):
+            table.add_column(head, overflow="fold", no_wrap=head in ("way", "room", "heard"))
         for control in controls:
             table.add_row(*self._row(control))
         page = Group(table, Text(trouble, style="red")) if trouble else table
@@ -44,8 +45,9 @@ class Screen:
     def _row(self, control: Mapping[str, Any]) -> list[Text]:
         trouble = control["trouble"]
         style = "red" if trouble else "bold" if control["touched"] else ""
-        state = trouble or ("moves it now" if control["touched"] else "")
-        cells = (control["name"], control["source"], self._way(control["raw"]), _moves(control))
+        state = trouble or (_AT_ITS_END if control["waits"] else "moves it now" if control["touched"] else "")
+        room = "" if control["room"] is None else f"{control['room']:.2f}"
+        cells = (control["name"], control["source"], self._way(control["raw"]), _moves(control), room)
         return [Text(shown(cell), style=style) for cell in (*cells, _heard(control["age_s"]), state)]
 
     def _way(self, raw: float | None) -> str:

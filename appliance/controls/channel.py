@@ -85,6 +85,11 @@ class Channel:
         """Whether its source tells a press by itself; of all others it is the rise of their position."""
         return self.part in ("button", "touch", "encoder")
 
+    @property
+    def waits(self) -> bool:
+        """Whether it stands at its end since all began, as a wire does that is not there, and moves nothing yet."""
+        return self.conditioner is not None and self.raw is not None and self.way is None and self.trouble is None
+
     def on(self, way: float) -> float:
         """How far it is on at a place of its way: of a distance, how near somebody is."""
         return 1.0 - way if self.part == "distance" or self.control.invert else way

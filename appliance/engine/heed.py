@@ -12,7 +12,8 @@ _RANKING = ("pitch", "tonality", "weirdness", "level", "consonance")
 _MOVED = 0.4
 # So near to where the hands are the glide counts as arrived; then so long they must have been there.
 _ARRIVED = 0.02
-_STILL_S = 2.0
+# So much is made again before the next piece is composed, which takes a small machine seconds.
+_STILL_S = 6.0
 # Someone who plays with a knob is not to be left with a room that only ever begins.
 _APART_S = 60.0
 

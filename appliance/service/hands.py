@@ -118,6 +118,8 @@ class Hands:
             self._thread.join(_PATIENCE_S)
         if self._readings is not None:
             self._readings.close()
+        if self._desk is not None:
+            self._chores.add(self._note_standing)
         self._chores.close()
         self._wires.close()
 
@@ -195,8 +197,15 @@ class Hands:
         """Give every control as the control socket tells it."""
         now_s = self._clock()
         with self._lock:
+            values = self.desk.values()
             return [
-                listed(each, self.calibration.get(name), self.readings.age_s(name, now_s), self.desk.moves_now(each))
+                listed(
+                    each,
+                    self.calibration.get(name),
+                    self.readings.age_s(name, now_s),
+                    self.desk.moves_now(each),
+                    None if each.control.moves is None else values[each.control.moves],
+                )
                 for name, each in self.desk.channels.items()
             ]
 

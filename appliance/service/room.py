@@ -52,6 +52,7 @@ class Room:
         self._places: Places | None = None
         self._corners: Floats | None = None
         self._heard: bytes | None = None
+        self._unshifted = b""
         # What plays and what it is to be played to are changed together.
         self._lock = threading.Lock()
 
@@ -76,9 +77,10 @@ class Room:
 
     def listen(self) -> None:
         """Note what sounds now: it is what a press in a rest is about."""
-        sounds = self.writer.sounding(shifted=False)
-        if sounds:
-            self._heard = sounds[0]
+        # A corner is drawn to with the axes where they are then; a ban is on what was heard.
+        sounds, unshifted = self.writer.sounding(), self.writer.sounding(shifted=False)
+        if sounds and unshifted:
+            self._heard, self._unshifted = sounds[0], unshifted[0]
 
     @property
     def writer(self) -> Writer:
@@ -116,7 +118,7 @@ class Room:
     # --- keep and never, from any thread that holds no lock of ours
 
     def heard(self) -> bytes:
-        """The loudest of what sounds now, before the axes shift it; in a rest what sounded last. Raises ApiError."""
+        """The loudest of what sounds now; in a rest what sounded last. Raises ApiError."""
         self.listen()
         if self._heard is None:
             raise ApiError("Nothing has sounded yet: ask again when something does.")
@@ -136,7 +138,8 @@ class Room:
 
     def corner(self, which: str) -> dict[str, bool]:
         """Store the place that sounds now as a corner."""
-        self.places.set_corner(which, self.heard())
+        self.heard()
+        self.places.set_corner(which, self._unshifted)
         self._note_corners()
         return self.corners()
 

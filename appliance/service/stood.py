@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from appliance.folders import write_whole
-from appliance.mood import PLACES, QUANTITIES
+from appliance.mood import PLACES, QUANTITIES, Quantity
 
 __all__ = ["STEERED", "Stood"]
 
 STEERED: Final = QUANTITIES | PLACES
 
+# How far the room is from dimmed is not steered, but is to go on, too.
+_KNOWN: Final = STEERED | {"awake": Quantity(0.0, 1.0, 1.0, "dims where nobody is")}
 _MOST_BYTES: Final = 1 << 16
 
 
@@ -48,7 +50,7 @@ class Stood:
             return None
         if not isinstance(told, dict):
             return None
-        known = {name: each for name, each in STEERED.items() if _finite(told.get(name))}
+        known = {name: each for name, each in _KNOWN.items() if _finite(told.get(name))}
         return {name: min(max(float(told[name]), each.low), each.high) for name, each in known.items()} or None
 
 

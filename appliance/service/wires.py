@@ -17,7 +17,7 @@ from appliance.controls.telling import State
 from appliance.errors import UsageError
 from appliance.mood import PLACES, QUANTITIES
 from appliance.settings import Settings
-from appliance.wiring.tables import CHIPS, Ads1115, AnyControl, Chip, Clock, Distance, Midi, Osc
+from appliance.wiring.tables import CHIPS, Ads1115, AnyControl, Chip, Clock, Distance, Encoder, Midi, Osc
 
 if TYPE_CHECKING:
     from appliance.controls import osc
@@ -131,7 +131,11 @@ class Wires:
             raise UsageError(
                 f"{quoted(name)} is real: turn it by hand. With GPIOZERO_PIN_FACTORY=mock the pins only pretend."
             )
-        board.move(control.source, control.model_dump(), value)
+        if value is None and isinstance(control, Encoder) and control.push_pin is None:
+            raise UsageError(f"{quoted(name)} has no button: give its push_pin in the settings.")
+        table = control.model_dump()
+        board.wire(control.source, table)
+        board.move(control.source, table, value)
 
     def close(self) -> None:
         """Let go of what all share; any number of times."""

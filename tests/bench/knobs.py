@@ -85,16 +85,16 @@ def play(timeline: Timeline, cursor: Cursor, mood: Mood, hops: int) -> tuple[lis
     return cursors, np.concatenate(sound)
 
 
-def begin(timeline: Timeline, place: Place, mood: Mood, then: Mood) -> Cursor:
-    """Go to a place before which, and for half a minute after which, there is no rest."""
+def begin(timeline: Timeline, place: Place, mood: Mood, then: Mood, hold: int = 0) -> Cursor:
+    """Go to a place after which, if hands turn so many hops later, there is no rest for half a minute."""
     seed, number, second = place
     cursor = timeline.start(seed, mood, number)
     for _ in range(second):
         cursor = timeline.advance(cursor, mood)
     while True:
         ahead, least = cursor, cursor.trail[-1].share
-        for hop in range(32):
-            ahead = timeline.advance(ahead, mood if hop < 6 else then)
+        for hop in range(hold + 26):
+            ahead = timeline.advance(ahead, mood if hop < hold else then)
             least = min(least, ahead.trail[-1].share)
         if least > SOUNDING * 10.0 ** (0.3 * min(mood.level, then.level, 0.0)):
             return cursor
@@ -177,7 +177,7 @@ def radius(timeline: Timeline, cursors: Sequence[Cursor], _: Floats) -> float:
 
 def voices(_: Timeline, cursors: Sequence[Cursor], __: Floats) -> float:
     """How many sounds there are at a time: as many as, if all were as loud, would be as even (inverse Simpson)."""
-    frames = [cursor.trail[-1] for cursor in cursors]
+    frames = [cursor.trail[-1] for cursor in cursors if cursor.trail[-1].sounds]
     return float(np.mean([frame.share**2 / sum(each.share**2 for each in frame.sounds) for frame in frames]))
 
 
@@ -211,7 +211,7 @@ def own_measures(build: Callable[[bool], Timeline], names: Sequence[str], places
         first, last = own.span_s
         low, high, steps = [], [], []
         for place in places:
-            cursors, sound = play(timeline, begin(timeline, place, *ends), ends[0], last - first + 1)
+            cursors, sound = play(timeline, begin(timeline, place, *ends, last - first + 1), ends[0], last - first + 1)
             low.append(own.of(timeline, cursors, sound))
             cursors, sound = play(timeline, cursors[-1], ends[1], last + 1)
             high.append(own.of(timeline, cursors[first:], sound[first * RATE :]))

@@ -28,19 +28,21 @@ def test_help_has_an_example(latent):
 
 def test_all_are_shown_once_where_no_terminal_is(latent, desk):
     desk.hands = [
-        a_control("left", raw=0.75, mapped=-0.125, touched=True),
-        a_control("next", source="button 17", moves=None, does="next", raw=None, mapped=None, age_s=None),
+        a_control("left", raw=0.75, mapped=-0.125, touched=True, room=-0.5),
+        a_control("next", source="button 17", moves=None, does="next", raw=None, mapped=None, age_s=None, room=None),
         a_control("door", source="distance 23", moves="volume", mapped=None, trouble="no echo for 1.2 s", age_s=75.0),
         a_control("\x1b[31m[red]", raw=1.5, age_s=600.0),
+        a_control("off", raw=0.0, mapped=None, waits=True),
     ]
     outcome = latent("controls")
     assert outcome.code == 0
-    head, left, button, door, odd = outcome.out.splitlines()
-    assert head.split() == ["name", "source", "way", "moves", "heard"]
-    assert re.fullmatch(r"left +mcp3008 0 +█{9}·{3} 0\.750 +pitch -0\.12 +now +moves it now *", left)
+    head, left, button, door, odd, off = outcome.out.splitlines()
+    assert head.split() == ["name", "source", "way", "moves", "room", "heard"]
+    assert re.fullmatch(r"left +mcp3008 0 +█{9}·{3} 0\.750 +pitch -0\.12 +-0\.50 +now +moves it now *", left)
     assert re.fullmatch(r"next +button 17 +next +never *", button)
-    assert re.fullmatch(r"door +distance 23 +█{6}·{6} 0\.500 +volume +75 s ago +no echo for 1\.2 s *", door)
-    assert re.fullmatch(r"\\x1b\[31m\[red\] +mcp3008 0 +█{12} 1\.500 +pitch 0\.00 +10 min ago *", odd)
+    assert re.fullmatch(r"door +distance 23 +█{6}·{6} 0\.500 +volume +0\.00 +75 s ago +no echo for 1\.2 s *", door)
+    assert re.fullmatch(r"\\x1b\[31m\[red\] +mcp3008 0 +█{12} 1\.500 +pitch 0\.00 +0\.00 +10 min ago *", odd)
+    assert off.rstrip().endswith("at its end since the start: turn it once")
 
 
 def test_a_program_may_read_it(latent, desk):
@@ -58,7 +60,7 @@ def test_with_nothing_set_up_it_says_how(latent, desk):
 
 
 def test_what_only_pretends_is_turned_and_pressed(latent, desk):
-    assert latent("controls", "--turn", "a=b=0.7").out == "a=b stands at 0.7.\n"
+    assert latent("controls", "--turn", "a=b=0.7").out == "a=b is turned: 0.7.\n"
     assert latent("controls", "--press", "next").out == "next is pressed.\n"
     assert latent("controls", "--forget", "left").out == "What was learned of left is forgotten.\n"
     assert desk.asked == [("turn", "a=b", 0.7), ("turn", "next", None), ("calibrate", "left", None, None)]

@@ -307,7 +307,7 @@ def quoted(text: str) -> str:
     return '"' + "".join(f"\\U{ord(letter):08x}" for letter in text) + '"'
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(FILES)
 def test_any_file_gives_settings_or_one_line_that_says_why(tmp_path: Path, file: dict[str, Any]) -> None:
     path = tmp_path / "latent.toml"
@@ -326,7 +326,7 @@ def refusal(path: Path) -> str:
     return "It is taken."
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(FILES)
 def test_the_checks_alone_bear_anything(file: dict[str, Any]) -> None:
     for where, what in problems(file):

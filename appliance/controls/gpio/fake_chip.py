@@ -38,13 +38,16 @@ class FakeAdc(MockSPIDevice):  # type: ignore[misc]
         pins = SPI_HARDWARE_PINS[0]
         # Before the base class, which counts what it is given as soon as a pin moves.
         self.noise_lsb = 0.0
-        self._values = [0.0] * 8
+        # A knob that nobody turned yet stands half way: at its end it would be taken for a wire that is off.
+        self._values = [0.5] * 8
         self._bits = _BITS[chip]
         self._rng = rng
         self._breakage: str | None = None
         self._answers = threading.Event()
         self._answers.set()
+        self._wires: list[MockPin] = []
         super().__init__(pins["clock"], pins["mosi"], pins["miso"], pins["select"][device], pin_factory=factory)
+        self._wires += [self.clock_pin, self.mosi_pin, self.miso_pin, self.select_pin]
 
     def turn(self, channel: int, value: float) -> None:
         """Put a channel to 0..1 of the reference voltage."""
@@ -70,6 +73,9 @@ class FakeAdc(MockSPIDevice):  # type: ignore[misc]
             return
         if len(self.rx_buf) == 5:
             self._answers.wait()
+            for wire in self._wires:
+                # A mock pin remembers each of its states, which are thousands a second.
+                wire.clear_states()
             # Two bits go by while it measures; the second is always 0.
             self.tx_word(self._code(self.rx_word() & 7), self._bits + 2)
 
@@ -125,7 +131,8 @@ class FakeRanger:
         self._answers = threading.Event()
         self._answers.set()
         self._echo = factory.pin(echo, pin_class=_Echo)
-        factory.pin(trigger, pin_class=_Trigger).ranger = self
+        self._trigger = factory.pin(trigger, pin_class=_Trigger)
+        self._trigger.ranger = self
 
     def hang(self, hangs: bool) -> None:
         """Let whoever triggers it wait until it hangs no more."""
@@ -134,5 +141,7 @@ class FakeRanger:
     def answer(self) -> None:
         """Give an echo, as it does when it was triggered."""
         self._answers.wait()
+        for wire in (self._trigger, self._echo):
+            wire.clear_states()
         if self.plugged:
             self._echo.pulse(2.0 * self.metres / _METRES_PER_S)

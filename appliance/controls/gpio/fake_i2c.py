@@ -50,7 +50,7 @@ class FakeI2c:
         self._check(address)
         config = self._config.get(address, 0x8583)
         if register == _CONVERSION:
-            value = self._values.get((address, (config >> 12 & 7) - 4), 0.0)
+            value = self._values.get((address, (config >> 12 & 7) - 4), 0.5)
             return list(struct.pack(">h", max(-32768, min(32767, round(value * _FULL)))))[:length]
         self._looks += 1
         ready = self._looks > 1 and not self.stuck
