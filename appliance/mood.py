@@ -23,11 +23,11 @@ class Quantity:
 
 QUANTITIES: dict[str, Quantity] = {
     "pitch": Quantity(-1.0, 1.0, 0.0, "prefers higher or lower sounds, and transposes at once"),
-    "tonality": Quantity(-1.0, 1.0, 0.0, "prefers clear tones or noise"),
-    "weirdness": Quantity(-1.0, 1.0, 0.0, "prefers strange or ordinary sounds"),
-    "level": Quantity(-1.0, 1.0, 0.0, "prefers loud or soft sounds, and plays 3 LU louder or softer"),
-    "consonance": Quantity(-1.0, 1.0, 0.0, "how strictly sounds are chosen and tuned to go together"),
-    "density": Quantity(-1.0, 1.0, 0.0, "how often figures sound, and how short the rests are"),
+    "tonality": Quantity(-1.0, 1.0, 0.0, "prefers clear tones or noise, and lets peaks stand out or sink at once"),
+    "weirdness": Quantity(-1.0, 1.0, 0.0, "prefers strange or ordinary sounds, and makes them so at once"),
+    "level": Quantity(-1.0, 1.0, 0.0, "prefers loud or soft sounds, and plays 3 LU louder and brighter or softer"),
+    "consonance": Quantity(-1.0, 1.0, 0.0, "how well sounds go together; at once, octaves or rough voices"),
+    "density": Quantity(-1.0, 1.0, 0.0, "how often figures sound, and how short rests are; thins the sound at once"),
     "wander": Quantity(0.0, 1.0, 0.4, "radius of the wiggle"),
     "pace": Quantity(0.25, 4.0, 1.0, "speed of the path"),
     "nature": Quantity(0.0, 1.0, 0.5, "level of the beds"),

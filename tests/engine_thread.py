@@ -2,9 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from appliance.health.watchdog import Watchdog
 from appliance.service.engine import run
@@ -55,14 +53,6 @@ class Engine:
         self.stop.set()
         self.thread.join(20.0)
         assert not self.thread.is_alive()
-
-
-def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)
-    return found
 
 
 def full(ring: Ring) -> bool:

@@ -41,6 +41,7 @@ def status(as_json: bool) -> None:
       engine_health         so too: what it says of itself
       controls              so too: how many knobs, buttons and sensors are wired
       troubles              so too: those in trouble by name, and why; the sound goes on
+      osc                   so too: packets received, refused, unknown, dropped
       awake                 so too: 1, or less while the room is dimmed for want of
                             visitors, down to 0
       uptime_s              seconds since the player began

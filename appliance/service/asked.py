@@ -48,7 +48,7 @@ class Asked:
         return self._status() | {
             "mood": {name: value for name, value in self._hands.standing().items() if name in QUANTITIES},
             "controls": len(self._wires.controls),
-            "troubles": self._hands.troubles(),
+            "troubles": self._hands.troubles() | self._wires.troubles(),
             "awake": self._hands.desk.awake,
             "osc": self._wires.counts(),
         }

@@ -167,13 +167,14 @@ def _of_the_music(ring: Ring, read: Snapshot, told: dict[str, Any]) -> dict[str,
 
 def _of_the_hands(told: dict[str, Any]) -> dict[str, Any]:
     """What is wired, as the engine tells."""
-    troubles = told.get("troubles")
+    troubles, counts = told.get("troubles"), told.get("osc")
     return {
         "controls": _whole(told.get("controls")),
         "troubles": {shown(name): _text(trouble) for name, trouble in troubles.items()}
         if isinstance(troubles, dict)
         else None,
         "awake": _real(told.get("awake")),
+        "osc": {shown(name): _whole(count) for name, count in counts.items()} if isinstance(counts, dict) else None,
     }
 
 

@@ -22,6 +22,7 @@ from appliance.wiring.tables import CHIPS, Ads1115, AnyControl, Chip, Clock, Dis
 if TYPE_CHECKING:
     from appliance.controls import osc
     from appliance.controls.midi_in import MidiPorts
+    from appliance.controls.midi_out import MidiSender
 
 __all__ = ["Wires"]
 
@@ -60,6 +61,7 @@ class Wires:
         self._factory: Any = None
         self._midi: MidiPorts | None = None
         self._osc: osc.OscPort | None = None
+        self._midi_out: MidiSender | None = None
         self._senders: list[Any] = []
         self._mended_s = clock()
         with self._telling("OSC cannot be heard"):
@@ -114,6 +116,11 @@ class Wires:
         for sender in self._senders:
             sender.tell(state)
 
+    def troubles(self) -> dict[str, str]:
+        """Why nothing comes in by OSC or goes out by MIDI, by the table of the settings, where that is so."""
+        ways = {"[osc]": self._osc and self._osc.why, "[midi]": self._midi_out and self._midi_out.why}
+        return {table: why for table, why in ways.items() if why}
+
     def counts(self) -> dict[str, int] | None:
         """What came in by OSC; None where nobody listens."""
         return None if self._osc is None else dict(self._osc.counts)
@@ -167,9 +174,10 @@ class Wires:
 
     def _send_midi(self) -> None:
         if self._settings.midi.send_to is not None:
-            from appliance.controls.midi_out import MidiSender
+            from appliance.controls import midi_out
 
-            self._senders.append(MidiSender(self._settings.midi.send_to, self._clock, self._say))
+            self._midi_out = midi_out.MidiSender(self._settings.midi.send_to, self._clock, self._say)
+            self._senders.append(self._midi_out)
 
     def _open(self, control: AnyControl) -> Source:
         """Open a control's source, in the thread that is to read it. Raises SourceError."""

@@ -60,6 +60,13 @@ def test_status_tells_of_hands(gallery: Gallery) -> None:
     assert "no reading" in status["troubles"]["knob"]
     assert status["mood"]["pitch"] == 0.0
     assert status["osc"]["received"] == 0
+    assert "[osc]" not in status["troubles"]
+
+
+def test_status_tells_where_nobody_can_be_heard(gallery: Gallery) -> None:
+    asked(gallery)
+    gallery.wires._osc.why = "UDP port 9000 is in use: choose another in [osc]"
+    assert asked(gallery).status()["troubles"] == {"[osc]": "UDP port 9000 is in use: choose another in [osc]"}
 
 
 def test_scenes_are_saved_recalled_and_removed(gallery: Gallery) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_thread import RESERVE_S, SETTINGS, Engine, full, play, until
+from engine_thread import RESERVE_S, SETTINGS, Engine, full, play
+from patience import until
 
 from appliance.api.client import ask
 from appliance.engine.log import read

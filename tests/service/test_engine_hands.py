@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_thread import RESERVE_S, Engine, full, play, until
+from engine_thread import RESERVE_S, Engine, full, play
 from gpiozero import Device
+from patience import until
 
 from appliance.api.client import ask
 from appliance.engine.saved import Saved, load

@@ -248,3 +248,16 @@ def test_memory_of_a_real_process_is_what_the_system_says(box: Box) -> None:
 def test_memory_that_is_not_ours_to_know_is_left_out(box: Box) -> None:
     assert memory_of(None, box.folder) is None
     assert memory_of(1 << 22, box.folder) is None
+
+
+def test_hands_in_trouble_are_told_and_harm_nothing(box: Box, engine: Engine) -> None:
+    engine.told |= {"controls": 3, "troubles": {"tilt": "reads noise\n", 7: 8}, "awake": 0.25, "osc": {"refused": 2}}
+    report = box.look()
+    assert report["healthy"] is True
+    assert (report["controls"], report["awake"], report["osc"]) == (3, 0.25, {"refused": 2})
+    assert report["troubles"] == {"tilt": r"reads noise\n", "7": None}
+
+
+def test_without_an_answer_nothing_is_known_of_hands(box: Box) -> None:
+    report = box.look()
+    assert (report["controls"], report["troubles"], report["awake"], report["osc"]) == (None, None, None, None)
