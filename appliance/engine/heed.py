@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from appliance.mood import Mood, Place
+from appliance.mood import QUANTITIES, Mood, Place
 
-__all__ = ["UNMOVED", "Heed", "due", "go_on"]
+__all__ = ["UNMOVED", "Heed", "due", "go_on", "moving"]
 
 # By these a piece is chosen.
 _RANKING = ("pitch", "tonality", "weirdness", "level", "consonance")
@@ -16,6 +16,8 @@ _ARRIVED = 0.02
 _STILL_S = 6.0
 # Someone who plays with a knob is not to be left with a room that only ever begins.
 _APART_S = 60.0
+# Share of a quantity's range.
+_BY_HAND = 0.02
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,14 @@ def go_on(heed: Heed, seconds: float, glided: Mood, hands: Mood) -> Heed:
     """Let time pass, with a mood on its way to where the hands are."""
     still_s = heed.still_s + seconds if _apart(glided, hands) <= _ARRIVED else 0.0
     return Heed(min(still_s, _APART_S), min(heed.since_s + seconds, _APART_S))
+
+
+def moving(glided: Mood, hands: Mood) -> bool:
+    """Whether a hand moves something now: what glides by itself goes in smaller steps."""
+    spans = QUANTITIES.items()
+    return glided.place != hands.place or any(
+        abs(getattr(glided, name) - getattr(hands, name)) > _BY_HAND * (each.high - each.low) for name, each in spans
+    )
 
 
 def due(heed: Heed, under: Mood, hands: Mood) -> bool:

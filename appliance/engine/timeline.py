@@ -12,7 +12,7 @@ from appliance.model.bundle import Bundle
 from appliance.mood import Mood
 from appliance.score.colour import colour_of
 from appliance.score.path import Sound, moment
-from appliance.score.rest import gain, go_on, lead_s
+from appliance.score.rest import gain, go_on, lead_s, woken
 from appliance.score.skim import Composer, heeded
 from appliance.score.taste import Taste
 from appliance.score.territory import WIDE, Bounds
@@ -166,7 +166,8 @@ class Timeline:
     def _follow(self, cursor: Cursor, mood: Mood) -> "_Planned":
         """Look one hop ahead."""
         glided = cursor.mood.toward(mood, self.hop_s)
-        frame = self._frame(cursor, glided)
+        rest = woken(cursor.rest, self.hop_s) if heed.moving(cursor.mood, mood) else cursor.rest
+        frame = self._frame(cursor, glided, gain(rest))
         now, following, handover = self._pass(cursor, glided)
         now, due_s = _due(now, glided)
         attention = heed.go_on(cursor.heed, self.hop_s, glided, mood)
@@ -185,13 +186,13 @@ class Timeline:
             mood=glided,
             bed=bed,
             trail=(*cursor.trail[-1:], frame),
-            rest=go_on(cursor.rest, self.hop_s, due_s, glided.density),
+            rest=go_on(rest, self.hop_s, due_s, glided.density),
             heed=attention,
         )
         return _Planned(cursor, mood, after, frame)
 
-    def _frame(self, cursor: Cursor, mood: Mood) -> Frame:
-        """Everything about the clip that begins here."""
+    def _frame(self, cursor: Cursor, mood: Mood, awake: float) -> Frame:
+        """Everything about the clip that begins here, so much of whose power is not resting."""
         sounds = moment(self.space, cursor.now.piece, cursor.now.phase, mood, cursor.now.wound)
         if cursor.next is not None:
             there = moment(self.space, cursor.next.piece, cursor.next.phase, mood, cursor.next.wound)
@@ -199,7 +200,6 @@ class Timeline:
             arrived = math.sin(done * math.pi / 2.0) ** 2
             breath: float = 10.0 ** (-0.1 * _BREATH_DB * (1.0 - mood.density) * math.sin(done * math.pi) ** 2)
             sounds = _shared(sounds, breath * (1.0 - arrived)) + _shared(there, breath * arrived)
-        awake = gain(cursor.rest)
         if awake < 1.0:
             sounds = _shared(sounds, awake) if awake > _INAUDIBLE else ()
         louder = cursor.now if cursor.next is None or 2 * cursor.handover < self.handover_hops else cursor.next

@@ -7,7 +7,7 @@ the pace would drag the room back into a silence that it has just left.
 import math
 from dataclasses import dataclass
 
-__all__ = ["AWAKE", "FADE_S", "Rest", "gain", "go_on", "lead_s"]
+__all__ = ["AWAKE", "FADE_S", "Rest", "gain", "go_on", "lead_s", "woken"]
 
 # A rest is entered and left over so many seconds.
 FADE_S = 6.0
@@ -15,6 +15,8 @@ FADE_S = 6.0
 _APART_S = 60.0
 _DENSITY_SHARE = 0.25
 _LONG_AGO_S = 600.0
+# After so much of the rise a tenth of the power is back.
+_WOKEN_S = 0.381 * FADE_S
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,19 @@ def gain(rest: Rest) -> float:
         return math.cos(0.5 * math.pi * rest.since_s / FADE_S) ** 4
     back = (rest.since_s - FADE_S - rest.length_s) / FADE_S
     return math.sin(0.5 * math.pi * min(max(back, 0.0), 1.0)) ** 4
+
+
+def woken(rest: Rest, seconds: float) -> Rest:
+    """Let a rest give way to a hand that moves: whoever turns a knob in a silence is to hear something at once.
+
+    Its end begins from where the music is now, a tenth of its power at the least, and comes three times as soon.
+    """
+    over_s = FADE_S + rest.length_s
+    if rest.since_s >= over_s + FADE_S:
+        return rest
+    # Falling and rising mirror each other.
+    risen_s = FADE_S - rest.since_s if rest.since_s < FADE_S else max(rest.since_s - over_s, 0.0)
+    return Rest(over_s + min(max(risen_s + 2.0 * seconds, _WOKEN_S), FADE_S), rest.length_s)
 
 
 def lead_s(length_s: float) -> float:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from appliance.engine.heed import UNMOVED, Heed, due, go_on
 from appliance.engine.saved import dump, load
 from appliance.mood import Mood, Place
+from appliance.score.rest import Rest
 
 REST = Mood()
 HIGH = Mood(pitch=1.0)
@@ -92,3 +94,21 @@ def test_time_counts_only_while_hands_stand_still():
     assert go_on(Heed(3.0, 10.0), 1.0, REST, Mood(pitch=0.01)) == Heed(4.0, 11.0)
     assert go_on(Heed(3.0, 10.0), 1.0, REST, Mood(pitch=0.03)) == Heed(0.0, 11.0)
     assert go_on(Heed(60.0, 60.0), 1.0, REST, REST) == Heed(60.0, 60.0)
+
+
+@pytest.mark.parametrize("hands", [Mood(pitch=0.5), Mood(width=0.2), Mood(place=Place((1.0,) * 32, 0.8))])
+def test_a_hand_is_heard_in_a_rest_at_once(timeline, hands):
+    resting = replace(timeline.start(7, REST), rest=Rest(8.0, 6.0))
+    assert timeline.advance(resting, REST).trail[-1].sounds == ()
+    cursor, shares = resting, []
+    for _ in range(3):
+        cursor = timeline.advance(cursor, hands)
+        shares.append(cursor.trail[-1].share)
+    assert shares[0] > 0.05
+    assert shares == sorted(shares)
+    assert shares[2] > 6.0 * shares[0]
+
+
+def test_what_glides_by_itself_wakes_nobody(timeline):
+    resting = replace(timeline.start(7, REST), rest=Rest(8.0, 6.0))
+    assert timeline.advance(resting, Mood(pitch=0.01, wander=0.41, volume=0.99)).trail[-1].sounds == ()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from appliance.score.form import form
-from appliance.score.rest import AWAKE, FADE_S, Rest, gain, go_on, lead_s
+from appliance.score.rest import AWAKE, FADE_S, Rest, gain, go_on, lead_s, woken
 
 # The player calls so much digital silence a fault.
 WATCHDOG_S = 10.0
@@ -59,3 +59,21 @@ def test_its_middle_comes_when_it_is_due():
     middle_s = np.flatnonzero(powers < 1e-9).mean() * 0.05
     assert middle_s == pytest.approx(lead_s(6.0), abs=0.1)
     assert lead_s(6.0) > FADE_S
+
+
+@pytest.mark.parametrize("since_s", np.arange(0.0, 18.5, 0.5))
+def test_a_hand_wakes_it_from_wherever_it_is(since_s):
+    rest, hop_s = Rest(float(since_s), 6.0), 1.0
+    before, powers = gain(rest), []
+    for _ in range(4):
+        rest = woken(rest, hop_s)
+        powers.append(gain(rest))
+        rest = go_on(rest, hop_s, None, 0.0)
+    assert powers[0] >= max(before, 0.1) - 1e-9
+    assert (np.diff(powers) >= 0.0).all()
+    assert powers[2] > 0.9
+
+
+def test_what_does_not_rest_is_not_woken():
+    assert woken(AWAKE, 1.0) == AWAKE
+    assert woken(Rest(18.0, 6.0), 1.0) == Rest(18.0, 6.0)
