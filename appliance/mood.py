@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.errors import MoodError
 
-__all__ = ["AT_REST", "NOWHERE", "PLACES", "QUANTITIES", "Mood", "Place", "Quantity"]
+__all__ = ["AT_REST", "NOWHERE", "PLACES", "QUANTITIES", "STEERED", "Mood", "Place", "Quantity"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,9 @@ PLACES: dict[str, Quantity] = {
     f"axis{number}": Quantity(-1.0, 1.0, 0.0, f"shifts all sounds along principal axis {number}")
     for number in range(1, 9)
 }
+
+# All that hands may move.
+STEERED: dict[str, Quantity] = QUANTITIES | PLACES
 
 # A place has as many coordinates as a latent, and may be shifted along the first axes.
 _SIZE = 32

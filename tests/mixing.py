@@ -8,11 +8,9 @@ from pydantic import TypeAdapter
 
 from appliance.controls.desk import Action, Desk
 from appliance.controls.source import Position, Press, Step
-from appliance.mood import PLACES, QUANTITIES
 from appliance.wiring.room import PresenceSettings
 from appliance.wiring.tables import AnyControl, Combine
 
-STEERED = QUANTITIES | PLACES
 CONTROL: TypeAdapter[AnyControl] = TypeAdapter(AnyControl)
 
 

@@ -11,7 +11,7 @@ import pytest
 import appliance
 
 FLOORS = (
-    ("errors", "folders", "toml_lines", "weighting"),
+    ("errors", "folders", "names", "toml_lines", "weighting"),
     ("mood", "spectrum", "stream"),
     ("wiring",),
     ("settings", "model", "score", "synth", "health"),

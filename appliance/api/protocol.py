@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from appliance.api.handlers import Handlers
-from appliance.api.names import hint, quoted, sentence
 from appliance.api.requests import ADAPTER, REQUESTS, SAID, SETTABLE, AnyRequest
 from appliance.errors import LatentError, UsageError
 from appliance.folders import shown
+from appliance.names import hint, quoted, sentence
 
 __all__ = ["LONGEST_REQUEST", "refusal", "reply"]
 

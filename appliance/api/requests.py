@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic_core import PydanticCustomError
 
 from appliance.api.handlers import Handlers
-from appliance.api.names import CORNERS, LONGEST_NAME, are_ends, scene_name
 from appliance.errors import UsageError
 from appliance.mood import PLACES, QUANTITIES, Quantity
+from appliance.names import CORNERS, LONGEST_NAME, are_ends, scene_name
 
 __all__ = ["ADAPTER", "REQUESTS", "SAID", "SETTABLE", "AnyRequest"]
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 import click
 
 from appliance.api.client import Session
-from appliance.api.names import hint, quoted, sentence
 from appliance.errors import LatentError, UsageError
+from appliance.names import hint, quoted, sentence
 
 __all__ = ["calibrate"]
 

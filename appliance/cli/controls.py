@@ -8,10 +8,10 @@ from typing import Any, Final
 import click
 
 from appliance.api.client import Session
-from appliance.api.names import quoted
 from appliance.cli.process import stop_when_told
 from appliance.errors import ApiError, UsageError
 from appliance.folders import runtime_folder
+from appliance.names import quoted
 
 __all__ = ["controls"]
 

@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from appliance.api.client import ask
-from appliance.api.names import CORNERS, hint, quoted, sentence
 from appliance.cli.words import changes_of, table_of
 from appliance.errors import UsageError
 from appliance.folders import runtime_folder
 from appliance.mood import PLACES
+from appliance.names import CORNERS, hint, quoted, sentence
 
 __all__ = ["corner", "place"]
 

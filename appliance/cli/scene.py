@@ -6,11 +6,11 @@ from typing import Any, Final
 import click
 
 from appliance.api.client import ask
-from appliance.api.names import scene_name
 from appliance.cli.words import day
 from appliance.errors import UsageError
 from appliance.folders import runtime_folder
-from appliance.mood import PLACES, QUANTITIES
+from appliance.mood import STEERED
+from appliance.names import scene_name
 
 __all__ = ["scene"]
 
@@ -100,6 +100,6 @@ def remove(name: str, as_json: bool) -> None:
 
 def _moved(values: dict[str, float]) -> str:
     """Name what does not rest."""
-    known = QUANTITIES | PLACES
+    known = STEERED
     moved = [f"{name} {value:.2g}" for name, value in values.items() if name in known and value != known[name].rest]
     return ", ".join(moved) or "at rest"

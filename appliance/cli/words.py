@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterable, Mapping
 
-from appliance.api.names import hint, quoted
 from appliance.errors import MoodError
 from appliance.mood import Quantity
+from appliance.names import hint, quoted
 
 __all__ = ["changes_of", "day", "table_of"]
 

@@ -109,17 +109,17 @@ def channel_of(name: str, control: AnyControl, goes_on: bool) -> Channel:
 
 def conditioner_of(control: AnyControl) -> Conditioner | None:
     """What frees a control of noise; None for one that makes none."""
-    if isinstance(control, Chip | Ads1115 | Distance):
-        return Conditioner(by_hand=_part(control) == "knob")
-    return None
+    return Conditioner(by_hand=_part(control) == "knob") if _is_noisy(control) else None
 
 
 def ends_of(control: AnyControl, learned: Ends | None) -> Ends:
     """The ends of a control, which were learned or not."""
     ends = Ends() if learned is None else learned
-    if conditioner_of(control) is None:
-        return ends
-    return Ends(ends.low + _MARGIN, ends.high - _MARGIN)
+    return Ends(ends.low + _MARGIN, ends.high - _MARGIN) if _is_noisy(control) else ends
+
+
+def _is_noisy(control: AnyControl) -> bool:
+    return isinstance(control, Chip | Ads1115 | Distance)
 
 
 def _part(control: AnyControl) -> str:

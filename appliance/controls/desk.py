@@ -12,7 +12,8 @@ from appliance.controls.channel import Channel, channel_of, conditioner_of, ends
 from appliance.controls.mapping import Ends
 from appliance.controls.presence import Presence
 from appliance.controls.source import Event, Position, Press, Step
-from appliance.controls.standing import STEERED, Slot, Standing
+from appliance.controls.standing import Slot, Standing
+from appliance.mood import STEERED
 from appliance.wiring.room import PresenceSettings
 from appliance.wiring.tables import AnyControl, Combine
 

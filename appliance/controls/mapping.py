@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from appliance.mood import PLACES, QUANTITIES
+from appliance.mood import STEERED
 from appliance.wiring.tables import Control, Curve, Encoder
 
 __all__ = ["Ends", "Span", "span_of", "take_over"]
@@ -65,7 +65,7 @@ def span_of(control: Control) -> Span | None:
     """What a control's way stands for; None where it moves nothing."""
     if control.moves is None:
         return None
-    quantity = (QUANTITIES | PLACES)[control.moves]
+    quantity = STEERED[control.moves]
     low = quantity.low if control.low is None else control.low
     high = quantity.high if control.high is None else control.high
     # An encoder has neither ends nor a middle to lie still at.

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from appliance.controls.mapping import Span, take_over
-from appliance.mood import PLACES, QUANTITIES
+from appliance.mood import STEERED
 from appliance.wiring.tables import Combine
 
-__all__ = ["STEERED", "Slot", "Standing"]
+__all__ = ["Slot", "Standing"]
 
-STEERED: Final = QUANTITIES | PLACES
 # What a source in trouble moved goes back over so many seconds.
 _RETREAT_S: Final = 10.0
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from appliance.api.names import LONGEST_NAME, are_ends
 from appliance.errors import LatentError
+from appliance.names import LONGEST_NAME, are_ends
 from appliance.service.kept import Kept
 
 __all__ = ["Calibration"]

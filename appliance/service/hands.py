@@ -10,7 +10,7 @@ from appliance.controls.desk import Action, Desk
 from appliance.controls.mapping import Ends
 from appliance.controls.reader import Told
 from appliance.errors import LatentError, UsageError
-from appliance.mood import QUANTITIES, Mood
+from appliance.mood import QUANTITIES, STEERED, Mood
 from appliance.service.calibration import Calibration
 from appliance.service.chores import Chores
 from appliance.service.listed import listed
@@ -18,7 +18,7 @@ from appliance.service.readings import Readings
 from appliance.service.room import Room
 from appliance.service.scenes import Scenes
 from appliance.service.sparing import Sparing
-from appliance.service.stood import STEERED, Stood
+from appliance.service.stood import Stood
 from appliance.service.wires import Wires
 from appliance.settings import Settings
 

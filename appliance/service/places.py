@@ -8,8 +8,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from appliance.api.names import CORNERS, hint, quoted, sentence
 from appliance.errors import LatentError, UsageError
+from appliance.names import CORNERS, hint, quoted, sentence
 from appliance.service.kept import Kept
 
 __all__ = ["MOST_SPOTS", "Places", "Spot"]

@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from appliance.api.names import CORNERS
 from appliance.controls.telling import State
 from appliance.engine.timeline import Timeline
 from appliance.engine.writer import Writer
 from appliance.errors import ApiError, MoodError
 from appliance.mood import PLACES, QUANTITIES, Place
+from appliance.names import CORNERS
 from appliance.score.taste import Spot, Taste
 from appliance.service.places import Places
 from appliance.spectrum.codec import Floats

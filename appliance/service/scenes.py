@@ -8,9 +8,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from appliance.api.names import LONGEST_NAME, hint, quoted, scene_name, sentence
 from appliance.errors import LatentError, UsageError
-from appliance.mood import PLACES, QUANTITIES, Quantity
+from appliance.mood import STEERED, Quantity
+from appliance.names import LONGEST_NAME, hint, quoted, scene_name, sentence
 from appliance.service.kept import Kept
 
 __all__ = ["MOST_SCENES", "Scene", "Scenes"]
@@ -111,4 +111,4 @@ class Scenes:
 
 def _known(values: Mapping[str, float]) -> dict[str, Quantity]:
     """Give what is known today of what is named and is a number, in the order of the contract."""
-    return {name: each for name, each in (QUANTITIES | PLACES).items() if math.isfinite(values.get(name, math.nan))}
+    return {name: each for name, each in STEERED.items() if math.isfinite(values.get(name, math.nan))}

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from appliance.folders import write_whole
-from appliance.mood import PLACES, QUANTITIES, Quantity
+from appliance.mood import STEERED, Quantity
 
-__all__ = ["STEERED", "Stood"]
-
-STEERED: Final = QUANTITIES | PLACES
+__all__ = ["Stood"]
 
 # How far the room is from dimmed is not steered, but is to go on, too.
 _KNOWN: Final = STEERED | {"awake": Quantity(0.0, 1.0, 1.0, "dims where nobody is")}

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.api.names import quoted
 from appliance.controls.daytime import Daytime
 from appliance.controls.desk import Action
 from appliance.controls.source import Source, SourceError
 from appliance.controls.telling import State
 from appliance.errors import UsageError
-from appliance.mood import PLACES, QUANTITIES
+from appliance.mood import STEERED
+from appliance.names import quoted
 from appliance.settings import Settings
 from appliance.wiring.tables import CHIPS, Ads1115, AnyControl, Chip, Clock, Distance, Encoder, Midi, Osc
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Wires"]
 
 _MEND_EVERY_S: Final = 1.0
-_STEERED: Final = QUANTITIES | PLACES
 
 
 class Wires:
@@ -101,7 +100,7 @@ class Wires:
         for command in self._osc.commands():
             word, *names = command.path
             if word in ("mood", "place"):
-                span, value = _STEERED.get(names[0]), command.arguments[0]
+                span, value = STEERED.get(names[0]), command.arguments[0]
                 if span is not None and isinstance(value, float):
                     moved[names[0]] = min(max(value, span.low), span.high)
             else:

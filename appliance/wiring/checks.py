@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from appliance.mood import PLACES, QUANTITIES, Quantity
+from appliance.mood import STEERED
+from appliance.names import is_scene_name
 from appliance.wiring.tables import ACTIONS, CHIPS, SOURCES
 
-__all__ = ["STEERED", "Problem", "problems"]
+__all__ = ["Problem", "problems"]
 
 # Where in the file, and a part of a sentence that names it and says what is wrong there.
 Problem = tuple[tuple[str, ...], str]
-
-# All that can be moved.
-STEERED: Final[Mapping[str, Quantity]] = QUANTITIES | PLACES
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _FIRST_PIN, _LAST_PIN = 2, 27
@@ -109,7 +107,7 @@ def _done(does: object) -> Iterator[Problem]:
         yield ("does",), f"there is nothing called {_quoted(does)} to do{_hint(action, ACTIONS)}"
     elif action in _WITH_SCENE and not scene.strip():
         yield ("does",), f'{action} needs the name of a scene, as in "{action} dusk"'
-    elif action in _WITH_SCENE and not _scene_can_be(scene.strip()):
+    elif action in _WITH_SCENE and not is_scene_name(scene.strip()):
         yield ("does",), f"a scene cannot be called so: take up to {_LONGEST} letters without a slash"
     elif scene and action not in _WITH_SCENE:
         yield ("does",), f"{action} goes without a name"
@@ -211,10 +209,6 @@ def _network(osc: Mapping[str, Any]) -> Iterator[Problem]:
         port = host.rpartition(":")[2] if isinstance(host, str) else ""
         if port.isascii() and port.isdigit() and not 0 < int(port[:6]) < 1 << 16:
             yield ("osc", "send_to"), f"there is no port {port[:6]}: take one from 1 to 65535"
-
-
-def _scene_can_be(name: str) -> bool:
-    return len(name) <= _LONGEST and name.isprintable() and "/" not in name
 
 
 def _within(where: tuple[str, ...], moved: str, value: object) -> Iterator[Problem]:

@@ -7,10 +7,10 @@ from desk import Desk, a_control
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.api.names import CORNERS
 from appliance.api.protocol import LONGEST_REQUEST, refusal, reply
 from appliance.errors import ApiError, LatentError, MoodError
 from appliance.mood import PLACES, QUANTITIES
+from appliance.names import CORNERS
 
 
 def told(line, desk=None, say=lambda _: pytest.fail("nothing was to be said")):

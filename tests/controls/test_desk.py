@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-from mixing import STEERED, TWO, Table, fader, knob, largest_step
+from mixing import TWO, Table, fader, knob, largest_step
 
 from appliance.controls.mapping import Ends
 from appliance.controls.source import Position
+from appliance.mood import STEERED
 from appliance.wiring.tables import Combine
 
 # --- at rest, and one control

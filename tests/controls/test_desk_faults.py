@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mixing import STEERED, TWO, Table, fader, knob, largest_step
+from mixing import TWO, Table, fader, knob, largest_step
 
 from appliance.controls.mapping import Ends
 from appliance.controls.source import Position, Press, Step
+from appliance.mood import STEERED
 from appliance.wiring.tables import Combine
 
 # --- faults

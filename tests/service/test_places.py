@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from appliance.api.names import CORNERS
 from appliance.errors import LatentError, UsageError
+from appliance.names import CORNERS
 from appliance.service.places import MOST_SPOTS, Places
 
 DIGEST = "0123456789abcdef" * 4

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from appliance.api.names import CORNERS
 from appliance.errors import ApiError
 from appliance.mood import PLACES
+from appliance.names import CORNERS
 from appliance.score.taste import Taste
 from appliance.service.room import Room
 

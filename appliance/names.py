@@ -7,7 +7,7 @@ from typing import Final
 from appliance.errors import UsageError
 from appliance.folders import shown
 
-__all__ = ["CORNERS", "LONGEST_NAME", "are_ends", "hint", "quoted", "scene_name", "sentence"]
+__all__ = ["CORNERS", "LONGEST_NAME", "are_ends", "hint", "is_scene_name", "quoted", "scene_name", "sentence"]
 
 CORNERS: Final = ("top-left", "top-right", "bottom-left", "bottom-right")
 # Comparing words takes time, and a sentence is to be read: what is longer was not meant for us.
@@ -28,11 +28,16 @@ def scene_name(text: str) -> str:
         If a scene cannot be called so.
     """
     name = text.strip()
-    if not (0 < len(name) <= LONGEST_NAME and name.isprintable() and "/" not in name):
+    if not is_scene_name(name):
         raise UsageError(
             f"A scene cannot be called {quoted(text)}: choose 1 to {LONGEST_NAME} printable characters without a slash."
         )
     return name
+
+
+def is_scene_name(name: str) -> bool:
+    """Tell whether a scene can be called so."""
+    return 0 < len(name) <= LONGEST_NAME and name.isprintable() and "/" not in name
 
 
 def are_ends(low: float, high: float) -> bool:
