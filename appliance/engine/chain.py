@@ -65,6 +65,9 @@ class Chain:
         # In the first half of a hop the clip that began with the one before is the louder of the two that sound.
         cursor = self.at(frame + timeline.hop_frames // 2)
         sounds = sorted(cursor.trail[-1].sounds if cursor.trail else (), key=lambda sound: -sound.share)
+        if cursor.model != timeline.model:
+            # Of a model that leaves; what is kept and banned are places in the one that comes.
+            return ()
         place = NOWHERE if shifted else cursor.mood.place
         return tuple(unshifted(timeline.space, sound.latent, place) for sound in sounds)
 
@@ -92,6 +95,7 @@ def recover(ring: Ring, lane: int, timeline: Timeline) -> Chain | None:
         for frame, each in found.items()
         if frame <= end
         and each.cursor.model == timeline.model
+        and each.cursor.models <= timeline.models
         and each.base == base
         and frame == base + each.cursor.hop * timeline.hop_frames
     }

@@ -10,7 +10,7 @@ from appliance.score.piece import Piece
 from appliance.score.rest import AWAKE, Rest
 from appliance.synth.beds import BedCursor
 
-__all__ = ["Cursor", "Frame", "Passage"]
+__all__ = ["Cursor", "Frame", "Leaving", "Passage", "Strand"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,24 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Strand:
+    """The part of a clip that one model makes.
+
+    Attributes
+    ----------
+    model : str
+        Digest of the model that the latents belong to.
+    sounds : tuple of Sound
+    colour : Colour
+        Of all these sounds together.
+    """
+
+    model: str
+    sounds: tuple[Sound, ...]
+    colour: Colour = PLAIN
+
+
+@dataclass(frozen=True)
 class Frame:
     """All that one clip is made of.
 
@@ -45,28 +63,57 @@ class Frame:
     ----------
     hop : int
     seed : int
-    sounds : tuple of Sound
-        Their shares add up to the power of the clip; none in a rest.
+    strand : Strand
+        The shares of its sounds, and of those of the other strand, add up to the power of the clip; none in a rest.
     nature, width : float
         As in `Mood`, already glided.
     bed : BedCursor or None
         Where the beds are; None without beds.
-    colour : Colour
-        Of all sounds together.
+    leaving : Strand or None
+        Of a model that gives way to another one.
     """
 
     hop: int
     seed: int
-    sounds: tuple[Sound, ...]
+    strand: Strand
     nature: float
     width: float
     bed: BedCursor | None
-    colour: Colour = PLAIN
+    leaving: Strand | None = None
+
+    @property
+    def strands(self) -> tuple[Strand, ...]:
+        """All there are."""
+        return (self.strand,) if self.leaving is None else (self.strand, self.leaving)
+
+    @property
+    def sounds(self) -> tuple[Sound, ...]:
+        """What the model makes that stays."""
+        return self.strand.sounds
 
     @property
     def share(self) -> float:
         """K-weighted power of the clip, in multiples of that of the target loudness."""
-        return sum(sound.share for sound in self.sounds)
+        return sum(sound.share for strand in self.strands for sound in strand.sounds)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """The music of another model, which gives way to that of the cursor it is part of.
+
+    Attributes
+    ----------
+    cursor : Cursor
+        Where it is; without trail, bed or anything that leaves it in turn.
+    hops : int
+        That it takes in all.
+    done : int
+        Of them that have passed.
+    """
+
+    cursor: "Cursor"
+    hops: int
+    done: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +139,8 @@ class Cursor:
         The last two frames, newest last: their clips still sound.
     rest : Rest
     heed : Heed
+    leaving : Leaving or None
+        The model before, as long as it is still heard.
     """
 
     hop: int
@@ -105,3 +154,10 @@ class Cursor:
     trail: tuple[Frame, ...]
     rest: Rest = AWAKE
     heed: Heed = UNMOVED
+    leaving: Leaving | None = None
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Digests of all models without which it cannot be stepped from."""
+        sounding = {strand.model for frame in self.trail for strand in frame.strands}
+        return frozenset({self.model, *sounding} | ({self.leaving.cursor.model} if self.leaving else set()))

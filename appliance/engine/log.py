@@ -140,17 +140,16 @@ class Log:
         self._pieces: deque[Chosen] = deque(maxlen=limit)
         self._lock = threading.Lock()
 
-    def renew(self, taste: Taste) -> None:
-        """Begin anew, for what follows is played to another taste."""
+    def renew(self, model: str, bounds: Bounds, taste: Taste) -> None:
+        """Begin anew, for what follows is played from another model or to another taste."""
         with self._lock:
-            self._inputs = replace(self._inputs, taste=taste)
+            self._inputs = replace(self._inputs, model=model, bounds=bounds, taste=taste)
             self._turns.clear()
             self._pieces.clear()
 
-    @property
-    def taste(self) -> Taste:
-        """To which all that is logged was played."""
-        return self._inputs.taste
+    def is_of(self, model: str, taste: Taste) -> bool:
+        """Whether all that is logged was played from this model and to this taste."""
+        return (self._inputs.model, self._inputs.taste) == (model, taste)
 
     def add(self, turn: Turn) -> None:
         """Add a turn that the player has taken. What the old chain would have begun later is forgotten.
@@ -173,7 +172,12 @@ class Log:
         self.follow(turn.cursor)
 
     def follow(self, cursor: Cursor) -> None:
-        """Note the pieces of a hop of the chain of the latest turn; to be called for each of its hops, in order."""
+        """Note the pieces of a hop of the chain of the latest turn; to be called for each of its hops, in order.
+
+        Before there is one, nothing is noted.
+        """
+        if not self._turns:
+            return
         turn = self._turns[-1]
         frame = max(turn.frame, turn.base + cursor.hop * self._hop_frames)
         for passage in (cursor.now, cursor.next):

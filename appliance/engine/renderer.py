@@ -1,10 +1,10 @@
 """The renderer: frames to finished sound. What it remembers saves work and changes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from appliance.engine.cursor import Frame
+from appliance.engine.cursor import Frame, Strand
 from appliance.model.manifest import LATENT_SIZE
 from appliance.mood import QUANTITIES
 from appliance.score.colour import coloured
@@ -30,17 +30,18 @@ class Renderer:
 
     Parameters
     ----------
-    space : Space
-        Decodes each row independently of the others.
+    spaces : mapping of str to Space
+        By the digests of their models; each decodes a row independently of the others. Looked at anew for each hop.
     voice : Voice
     limiter : Limiter
     beds : Beds or None
     target_lufs : float
     """
 
-    def __init__(self, space: Space, voice: Voice, limiter: Limiter, beds: Beds | None, target_lufs: float) -> None:
-        self._decode = space.decode
-        self._ordinary_db = space.ordinary_db
+    def __init__(
+        self, spaces: Mapping[str, Space], voice: Voice, limiter: Limiter, beds: Beds | None, target_lufs: float
+    ) -> None:
+        self._spaces = spaces
         self._voice = voice
         self._limiter = limiter
         self._beds = beds
@@ -115,23 +116,33 @@ class Renderer:
         known = self._textures.get(frame.hop)
         if known is None or known[0] != frame:
             frames = [frame, *following(SPLIT_TOGETHER - 1)]
-            latents = np.frombuffer(
-                b"".join(sound.latent for each in frames for sound in each.sounds), dtype=np.float32
-            )
-            powers = np.empty((0, BINS), dtype=np.float32)
-            if len(latents):
-                powers = power(self._decode(latents.reshape(-1, LATENT_SIZE)))
-            ends = np.cumsum([len(each.sounds) for each in frames])
-            blends = [self._blend(*each) for each in zip(frames, np.split(powers, ends[:-1]), strict=True)]
-            for each, parted in zip(frames, self._voice.split(eased(np.stack(blends))), strict=True):
+            leaving = [(row, each.leaving) for row, each in enumerate(frames) if each.leaving is not None]
+            blends = self._blends([*(each.strand for each in frames), *(strand for _, strand in leaving)])
+            music = blends[: len(frames)]
+            for (row, _), blended in zip(leaving, blends[len(frames) :], strict=True):
+                music[row] += blended
+            levels = np.array([self._music_power(each) / self._voice.channels for each in frames], dtype=np.float32)
+            split = self._voice.split(eased(music * levels[:, np.newaxis]))
+            for each, parted in zip(frames, split, strict=True):
                 self._textures[each.hop] = each, Texture(parted, each.width, each.seed, each.hop)
             known = self._textures[frame.hop]
         return known[1]
 
-    def _blend(self, frame: Frame, powers: Floats) -> Floats:
-        """Add up the sounds of a frame at the level that they are to have, shape (1233,)."""
-        music = coloured(blend(frame.sounds, powers), frame.colour, self._ordinary_db)
-        return music * np.float32(self._music_power(frame) / self._voice.channels)
+    def _blends(self, strands: Sequence[Strand]) -> Floats:
+        """Decode strands and add up the sounds of each, coloured and as loud as their shares: (n, 1233) power."""
+        rows = np.empty((len(strands), BINS), dtype=np.float32)
+        for model in {strand.model for strand in strands}:
+            space = self._spaces[model]
+            numbers = [number for number, strand in enumerate(strands) if strand.model == model]
+            latents = b"".join(sound.latent for number in numbers for sound in strands[number].sounds)
+            powers = np.empty((0, BINS), dtype=np.float32)
+            if latents:
+                powers = power(space.decode(np.frombuffer(latents, dtype=np.float32).reshape(-1, LATENT_SIZE)))
+            ends = np.cumsum([len(strands[number].sounds) for number in numbers])
+            for number, part in zip(numbers, np.split(powers, ends[:-1]), strict=True):
+                strand = strands[number]
+                rows[number] = coloured(blend(strand.sounds, part), strand.colour, space.ordinary_db)
+        return rows
 
     def _music_power(self, frame: Frame) -> float:
         """K-weighted power of a share of 1, which makes the music loud enough once the beds are added."""
@@ -146,7 +157,7 @@ def _bed_gain(frame: Frame) -> float:
     """Linear gain of the beds: as prepared at rest, silent at 0, and in the end 9 dB louder; softer with the music."""
     share = frame.nature / QUANTITIES["nature"].rest
     gain: float = share if share <= 1.0 else share**_NATURE_CURVE
-    return gain * 10.0 ** (0.05 * WINDOW_LU * frame.colour.level) if frame.colour.level else gain
+    return gain * 10.0 ** (0.05 * WINDOW_LU * frame.strand.colour.level) if frame.strand.colour.level else gain
 
 
 def _narrowed(bed: Floats, widths: tuple[float, float]) -> Floats:

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from appliance.engine.cursor import Cursor, Frame, Passage
+from appliance.engine.cursor import Cursor, Frame, Passage, Strand
 from appliance.errors import MoodError
 from appliance.folders import shown
 from appliance.model.manifest import LATENT_SIZE
@@ -24,8 +24,8 @@ EXACT: Final = ConfigDict(
     extra="forbid", strict=True, allow_inf_nan=False, ser_json_bytes="base64", val_json_bytes="base64"
 )
 
-# A hand-over between two long pieces, drawn to a place, in which all figures sound takes four fifths of it.
-MOST_BYTES: Final = 16 << 10
+# A hand-over that gives way to a hand-over of another model, in which all figures sound, takes three quarters of it.
+MOST_BYTES: Final = 32 << 10
 
 # Far outside all that music can come to, and well inside what arithmetic bears.
 _LONGEST = 1 << 48
@@ -34,7 +34,7 @@ _LONGEST_PATTERN = 64
 _LARGEST_LATENT = 1e4
 _LOUDEST_LU = 40.0
 _SLOWEST_S = 3600.0
-_MOST_SOUNDS = 16
+_MOST_SOUNDS = 32
 _LARGEST_SHARE = 1e3
 _MOST_RESTS = 64
 # More would be taken for a room that is silent though it should sound.
@@ -106,6 +106,14 @@ def check(cursor: Cursor) -> None:
         _need(0 <= cursor.handover < _SLOWEST_S, "handover")
     if cursor.bed is not None:
         _check_bed(cursor.bed)
+    if cursor.leaving is not None:
+        left = cursor.leaving
+        _need(0 <= left.done < left.hops <= _SLOWEST_S, "leaving")
+        _need(
+            left.cursor.leaving is None and not left.cursor.trail and left.cursor.hop == cursor.hop,
+            "leaving",
+        )
+        check(left.cursor)
     rest = cursor.rest
     _need(0.0 <= rest.since_s <= _SLOWEST_S and 0.0 <= rest.length_s <= _LONGEST_REST_S, "rest")
     heed = cursor.heed
@@ -142,20 +150,25 @@ def _check_passage(passage: Passage) -> None:
 
 
 def _check_frame(frame: Frame) -> None:
-    shares = [sound.share for sound in frame.sounds]
+    shares = [sound.share for strand in frame.strands for sound in strand.sounds]
     _need(len(shares) <= _MOST_SOUNDS and min(shares, default=0.0) >= 0.0 and sum(shares) < _LARGEST_SHARE, "share")
-    for sound in frame.sounds:
+    for strand in frame.strands:
+        _check_strand(strand)
+    _need(0.0 <= frame.nature <= 1.0 and 0.0 <= frame.width <= 1.0, "nature or width")
+    if frame.bed is not None:
+        _check_bed(frame.bed)
+
+
+def _check_strand(strand: Strand) -> None:
+    for sound in strand.sounds:
         _check_latents(sound.latent, 1)
         _need(abs(sound.shift_bins) <= BINS, "shift_bins")
-    _need(0.0 <= frame.nature <= 1.0 and 0.0 <= frame.width <= 1.0, "nature or width")
-    colour = frame.colour
+    colour = strand.colour
     _need(
         max(map(abs, (colour.tonality, colour.weirdness, colour.level, colour.consonance, colour.density))) <= 1.0,
         "colour",
     )
     _need(0 <= colour.tonic < BINS_PER_OCTAVE, "colour")
-    if frame.bed is not None:
-        _check_bed(frame.bed)
 
 
 def _check_bed(bed: BedCursor) -> None:

@@ -1,19 +1,22 @@
 """The timeline: score, model and synth as one pure function, ``step(cursor, mood) -> (cursor', hop)``."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from appliance.engine import heed
-from appliance.engine.cursor import Cursor, Frame, Passage
+from appliance.engine.cursor import Cursor, Frame, Leaving, Passage, Strand
 from appliance.engine.heed import Heed
-from appliance.engine.opening import space_of
+from appliance.engine.instrument import Instrument
 from appliance.engine.renderer import Renderer
 from appliance.model.bundle import Bundle
 from appliance.mood import Mood
 from appliance.score.colour import colour_of
 from appliance.score.path import Sound, moment
+from appliance.score.piece import Piece
 from appliance.score.rest import gain, go_on, lead_s, woken
-from appliance.score.skim import Composer, heeded
+from appliance.score.skim import heeded
+from appliance.score.space import Space
 from appliance.score.taste import Taste
 from appliance.score.territory import WIDE, Bounds
 from appliance.spectrum.codec import Floats
@@ -37,7 +40,7 @@ _WOUND_AN_OCTAVE = 0.22
 
 
 class Timeline:
-    """Endless music from a model, at one rate for one number of channels.
+    """Endless music from a model, at one rate for one number of channels; for a while from two, when one is changed.
 
     `step` is a function of its arguments alone. What the object remembers (what was planned and rendered ahead) saves
     work and changes nothing: a cursor from elsewhere only costs a little more. One thread at a time.
@@ -57,8 +60,8 @@ class Timeline:
 
     Attributes
     ----------
-    model : str
-        Digest of the bundle.
+    instrument : Instrument
+        What plays, or is to.
     """
 
     def __init__(
@@ -71,36 +74,70 @@ class Timeline:
         ceiling_dbtp: float,
         bounds: Bounds = WIDE,
     ) -> None:
-        self.space = space_of(bundle)
-        self.bounds = bounds
-        self._composer = Composer(self.space, bounds)
+        self.instrument = Instrument(bundle, bounds)
+        self._instruments = {self.instrument.model: self.instrument}
         self.rate = rate
         self.channels = channels
-        self.model = bundle.digest
         self.beds = beds
         self._target_power = weighted_power(target_lufs)
         voice = Voice(rate, channels)
         self.hop_frames = voice.hop_frames
         self.hop_s = self.hop_frames / rate
         self.handover_hops = round(_HANDOVER_S / self.hop_s)
-        self._renderer = Renderer(self.space, voice, Limiter(rate, channels, ceiling_dbtp), beds, target_lufs)
+        self._spaces = {self.model: self.space}
+        self._renderer = Renderer(self._spaces, voice, Limiter(rate, channels, ceiling_dbtp), beds, target_lufs)
         self._plan: list[_Planned] = []
+
+    @property
+    def model(self) -> str:
+        """Digest of the model that plays, or is to."""
+        return self.instrument.model
+
+    @property
+    def space(self) -> Space:
+        """Its timbre space."""
+        return self.instrument.space
+
+    @property
+    def bounds(self) -> Bounds:
+        """Within which the score stays."""
+        return self.instrument.bounds
 
     @property
     def taste(self) -> Taste:
         """What was kept and banned."""
         return self.space.taste
 
+    @property
+    def models(self) -> frozenset[str]:
+        """Digests of the models whose cursors can be stepped from."""
+        return frozenset(self._instruments)
+
     def adopt(self, taste: Taste) -> None:
         """From now on play to another taste; cursors stay good."""
-        self.space = self.space.tasting(taste)
-        self._composer.adopt(taste)
+        self.instrument.adopt(taste)
+        self._spaces[self.model] = self.space
+        self._plan.clear()
+
+    def bring(self, instrument: Instrument) -> None:
+        """Make ready to play another model; cursors of those before stay good, and `change` leads over from them."""
+        self.instrument = instrument
+        self._instruments[instrument.model] = instrument
+        self._spaces[instrument.model] = instrument.space
+        self._plan.clear()
+
+    def drop(self, models: Iterable[str]) -> None:
+        """Forget models by their digests; no cursor in which one is heard can be stepped from any more."""
+        for model in models:
+            if model != self.model:
+                self._instruments.pop(model, None)
+                self._spaces.pop(model, None)
         self._plan.clear()
 
     def start(self, seed: int, mood: Mood, number: int = 0) -> Cursor:
         """Give the cursor at the beginning of a seed's piece ``number``; the mood is there at once, without a glide."""
         bed = None if self.beds is None else self.beds.first(seed)
-        return Cursor(0, seed, self.model, self._begun(seed, number, mood), None, 0, mood, bed, ())
+        return Cursor(0, seed, self.model, self._begun(seed, number, mood, self.model), None, 0, mood, bed, ())
 
     def advance(self, cursor: Cursor, mood: Mood) -> Cursor:
         """Pass over a hop without its sound: the cursor that `step` would give."""
@@ -127,7 +164,7 @@ class Timeline:
         ValueError
             If the cursor belongs to another model.
         """
-        if cursor.model != self.model:
+        if not cursor.models <= self.models:
             raise ValueError("this cursor belongs to another model")
         now = self._planned(cursor, mood, 1)[0]
         # While a hand moves, what is planned far ahead would be thrown away again.
@@ -151,7 +188,43 @@ class Timeline:
         """Let the next piece begin to be faded in now, unless one is already."""
         if cursor.next is not None:
             return cursor
-        return replace(cursor, next=self._begun(cursor.seed, cursor.now.piece.number + 1, mood), handover=0)
+        number = cursor.now.piece.number + 1
+        return replace(cursor, next=self._begun(cursor.seed, number, mood, cursor.model), handover=0)
+
+    def change(self, cursor: Cursor, piece: Piece, mood: Mood, hops: int) -> Cursor:
+        """Let another model's music fade in over so many hops, while that of a cursor goes on and gives way.
+
+        What changes is the colour: the piece begins as loud as the one before, in the same place of its slow swelling
+        and of a rest, and the nature sounds go on.
+
+        Parameters
+        ----------
+        cursor : Cursor
+            Of another model than the one that was brought last.
+        piece : Piece
+            Composed in that.
+        mood : Mood
+            For which it was composed.
+
+        Raises
+        ------
+        ValueError
+            If the cursor is of that model already, or still on its way from a third one.
+        """
+        if cursor.model == self.model or cursor.models != {cursor.model}:
+            raise ValueError("this cursor belongs to a model from which no way leads")
+        before, (period_s, turn) = cursor.now, cursor.now.piece.swell
+        swell = (period_s, (before.phase * before.piece.letter_s / period_s + turn) % 1.0)
+        begun = Passage(replace(piece, level_lu=before.piece.level_lu, swell=swell), 0.0, under=heeded(mood))
+        return replace(
+            cursor,
+            model=self.model,
+            now=begun,
+            next=None,
+            handover=0,
+            trail=tuple(_left(frame) for frame in cursor.trail),
+            leaving=Leaving(replace(cursor, bed=None, trail=()), hops),
+        )
 
     def _planned(self, cursor: Cursor, mood: Mood, count: int) -> list["_Planned"]:
         """Give this hop and those after it if the mood stays; what was planned before is kept as far as it holds."""
@@ -165,6 +238,24 @@ class Timeline:
 
     def _follow(self, cursor: Cursor, mood: Mood) -> "_Planned":
         """Look one hop ahead."""
+        frame, after = self._go_on(cursor, mood)
+        if cursor.leaving is not None:
+            frame, left = self._beside(frame, cursor.leaving, mood)
+            after = replace(after, leaving=left)
+        return _Planned(cursor, mood, replace(after, trail=(*cursor.trail[-1:], frame)), frame)
+
+    def _beside(self, frame: Frame, leaving: Leaving, mood: Mood) -> tuple[Frame, Leaving | None]:
+        """Add to a frame what gives way to it; and what is left of that a hop later."""
+        beside, after = self._go_on(leaving.cursor, mood)
+        done = (leaving.done + 1) / (leaving.hops + 1)
+        arrived = math.sin(done * math.pi / 2.0) ** 2
+        stays = replace(frame.strand, sounds=_shared(frame.strand.sounds, arrived))
+        goes = replace(beside.strand, sounds=_shared(beside.strand.sounds, 1.0 - arrived))
+        left = replace(leaving, cursor=after, done=leaving.done + 1)
+        return replace(frame, strand=stays, leaving=goes), left if left.done < left.hops else None
+
+    def _go_on(self, cursor: Cursor, mood: Mood) -> tuple[Frame, Cursor]:
+        """Give the frame of a hop, and the cursor after it but for its trail; what leaves it is left alone."""
         glided = cursor.mood.toward(mood, self.hop_s)
         rest = woken(cursor.rest, self.hop_s) if heed.moving(cursor.mood, mood) else cursor.rest
         frame = self._frame(cursor, glided, gain(rest))
@@ -172,7 +263,7 @@ class Timeline:
         now, due_s = _due(now, glided)
         attention = heed.go_on(cursor.heed, self.hop_s, glided, mood)
         if following is None and heed.due(attention, now.under, mood):
-            following = self._begun(cursor.seed, now.piece.number + 1, mood)
+            following = self._begun(cursor.seed, now.piece.number + 1, mood, cursor.model)
             attention = Heed(attention.still_s, 0.0)
         bed = None
         if self.beds is not None and cursor.bed is not None:
@@ -185,17 +276,17 @@ class Timeline:
             handover=handover,
             mood=glided,
             bed=bed,
-            trail=(*cursor.trail[-1:], frame),
             rest=go_on(rest, self.hop_s, due_s, glided.density),
             heed=attention,
         )
-        return _Planned(cursor, mood, after, frame)
+        return frame, after
 
     def _frame(self, cursor: Cursor, mood: Mood, awake: float) -> Frame:
         """Everything about the clip that begins here, so much of whose power is not resting."""
-        sounds = moment(self.space, cursor.now.piece, cursor.now.phase, mood, cursor.now.wound)
+        space = self._spaces[cursor.model]
+        sounds = moment(space, cursor.now.piece, cursor.now.phase, mood, cursor.now.wound)
         if cursor.next is not None:
-            there = moment(self.space, cursor.next.piece, cursor.next.phase, mood, cursor.next.wound)
+            there = moment(space, cursor.next.piece, cursor.next.phase, mood, cursor.next.wound)
             done = (cursor.handover + 1) / (self.handover_hops + 1)
             arrived = math.sin(done * math.pi / 2.0) ** 2
             breath: float = 10.0 ** (-0.1 * _BREATH_DB * (1.0 - mood.density) * math.sin(done * math.pi) ** 2)
@@ -204,7 +295,8 @@ class Timeline:
             sounds = _shared(sounds, awake) if awake > _INAUDIBLE else ()
         louder = cursor.now if cursor.next is None or 2 * cursor.handover < self.handover_hops else cursor.next
         colour = colour_of(mood, louder.piece.tonic)
-        return Frame(cursor.hop, cursor.seed, sounds, mood.nature, mood.width, cursor.bed, colour)
+        strand = Strand(cursor.model, sounds, colour)
+        return Frame(cursor.hop, cursor.seed, strand, mood.nature, mood.width, cursor.bed)
 
     def _pass(self, cursor: Cursor, mood: Mood) -> tuple[Passage, Passage | None, int]:
         """Move along the pieces by a hop, beginning the next one in time to fade it in."""
@@ -217,11 +309,11 @@ class Timeline:
         left_s = (len(now.piece.pattern) - now.phase) * now.piece.letter_s / mood.pace
         if left_s > _HANDOVER_S:
             return now, None, 0
-        return now, self._begun(cursor.seed, now.piece.number + 1, mood), 0
+        return now, self._begun(cursor.seed, now.piece.number + 1, mood, cursor.model), 0
 
-    def _begun(self, seed: int, number: int, mood: Mood) -> Passage:
+    def _begun(self, seed: int, number: int, mood: Mood, model: str) -> Passage:
         """Compose a piece and stand at its beginning."""
-        return Passage(self._composer.compose(seed, number, mood), 0.0, under=heeded(mood))
+        return Passage(self._instruments[model].composer.compose(seed, number, mood), 0.0, under=heeded(mood))
 
     def _along(self, passage: Passage, before: Mood, mood: Mood) -> Passage:
         wound = (passage.wound + _WOUND_AN_OCTAVE * abs(math.log2(mood.pace / before.pace))) % 1.0
@@ -237,6 +329,11 @@ class _Planned:
     mood: Mood
     after: Cursor
     frame: Frame
+
+
+def _left(frame: Frame) -> Frame:
+    """A frame that was made before another model came: the same sound, but now it is what leaves."""
+    return replace(frame, strand=replace(frame.strand, sounds=()), leaving=frame.strand)
 
 
 def _due(passage: Passage, mood: Mood) -> tuple[Passage, float | None]:

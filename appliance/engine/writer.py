@@ -13,12 +13,14 @@ import numpy as np
 
 from appliance.engine.chain import Chain, recover, started
 from appliance.engine.cursor import Cursor
+from appliance.engine.instrument import Instrument
 from appliance.engine.log import Log, Turn
 from appliance.engine.saved import Saved
 from appliance.engine.timeline import Timeline
 from appliance.errors import ModelError, RingError
 from appliance.health.liveness import SHORTFALL_LU, Advance, EngineSeen, Lasting, shortfall_lu
 from appliance.mood import Mood
+from appliance.score.piece import Piece
 from appliance.score.taste import Taste
 from appliance.spectrum.codec import Floats
 from appliance.stream.fades import LANE_FADE_S
@@ -26,7 +28,7 @@ from appliance.stream.guard import Loudness
 from appliance.stream.inlet import Inlet
 from appliance.stream.state import Gains, State
 
-__all__ = ["Writer"]
+__all__ = ["Change", "Writer"]
 
 # While a hand moves, more would only be thrown away.
 _MOVING_RESERVE_S: Final = 3.0
@@ -43,6 +45,16 @@ class _Hands:
 
     mood: Mood
     moved_ns: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """Another model to play: its instrument, the piece to begin with and the mood it was composed for, and a fade."""
+
+    instrument: Instrument
+    piece: Piece
+    mood: Mood
+    fade_s: float
 
 
 class Writer:
@@ -82,6 +94,8 @@ class Writer:
         self._hands = _Hands(Mood(), 0)
         self._hasten = False
         self._taste = timeline.taste
+        self._change: Change | None = None
+        self._unlogged = False
         self._gains: Gains | None = None
         self._loudness = Loudness(timeline.rate, timeline.channels)
         self._pending = False
@@ -114,6 +128,25 @@ class Writer:
         """Let the music be played to another taste; what was banned and sounds is gone within a moment."""
         self._taste = taste
         self.news.set()
+
+    def change(self, change: Change) -> None:
+        """Let the music glide over to another model, with what was kept and banned in that.
+
+        Raises
+        ------
+        ValueError
+            While it still glides.
+        """
+        if self.changing:
+            raise ValueError("one model after the other")
+        self._taste = change.instrument.space.taste
+        self._change = change
+        self.news.set()
+
+    @property
+    def changing(self) -> bool:
+        """Whether the model before is still heard, or will be."""
+        return self._change is not None
 
     @property
     def turning(self) -> bool:
@@ -206,6 +239,14 @@ class Writer:
         self._tell_gains()
         if self._inlet.turning:
             return False
+        if self._change is not None:
+            if self._change.instrument is not self._timeline.instrument:
+                self._timeline.bring(self._change.instrument)
+            if chain.cursors[chain.end].model != self._timeline.model:
+                # What begins is a new piece already.
+                self._hasten = False
+                self._turn(_timbre(hands.mood), 0, hasten=False)
+                return True
         if self._taste is not self._timeline.taste:
             self._timeline.adopt(self._taste)
         if self._hasten or _timbre(hands.mood) != chain.mood or chain.taste != self._timeline.taste:
@@ -269,6 +310,9 @@ class Writer:
         cursors = {} if before is None else {begin - timeline.hop_frames: before}
         # The clip that began a hop earlier still sounds, and is to glide too.
         cursor = old.at(begin) if before is None else timeline.advance(before, mood)
+        if cursor.model != timeline.model and self._change is not None:
+            change = self._change
+            cursor = timeline.change(cursor, change.piece, change.mood, max(1, round(change.fade_s / timeline.hop_s)))
         cursors[begin] = timeline.hasten(cursor, mood) if hasten else cursor
         self._publish(Chain(old.base, mood, cursors, begin, timeline.taste), frame, origin_ns)
 
@@ -282,7 +326,8 @@ class Writer:
             self._chains[lane] = chain
             self._log_from(chain, chain.end)
             return
-        chain = started(cursor, mood, inlet.turn_frame(), self._timeline)
+        # Its first clip rises from nothing, which over what sounds would be a hole.
+        chain = started(self._timeline.advance(cursor, mood), mood, inlet.turn_frame(), self._timeline)
         self._publish(chain, chain.end, 0)
 
     def _publish(self, chain: Chain, frame: int, origin_ns: int) -> None:
@@ -314,12 +359,32 @@ class Writer:
             raise RingError("The ring was written to by somebody else.")
         for chain in self._chains.values():
             chain.forget_before(inlet.read - 3 * self._timeline.hop_frames)
+        self._leave_behind()
+
+    def _leave_behind(self) -> None:
+        """Drop the model before once nobody can go back to it any more, and log from where it is not heard."""
+        inlet, timeline, chain = self._inlet, self._timeline, self._chains[self._lane]
+        if self._unlogged and not self._pending:
+            heard = chain.at(inlet.read)
+            if heard.models == {timeline.model}:
+                self._log_from(chain, chain.base + heard.hop * timeline.hop_frames)
+        if self._change is None or timeline.models == {timeline.model}:
+            return
+        needed = frozenset().union(*(c.models for each in self._chains.values() for c in each.cursors.values()))
+        if needed == {timeline.model}:
+            timeline.drop(timeline.models - needed)
+            self._change = None
 
     def _log_from(self, chain: Chain, frame: int, faded: bool = False) -> None:
         """Note that from this frame on the sound is this chain's."""
-        if chain.taste != self.log.taste:
-            self.log.renew(chain.taste)
-        self.log.add(Turn(frame, chain.base, chain.at(frame), chain.mood, faded))
+        cursor, timeline = chain.at(frame), self._timeline
+        # A log knows one model: where two are heard there is none.
+        self._unlogged = cursor.models != {timeline.model}
+        if self._unlogged or not self.log.is_of(cursor.model, chain.taste):
+            self.log.renew(timeline.model, timeline.bounds, chain.taste)
+        if self._unlogged:
+            return
+        self.log.add(Turn(frame, chain.base, cursor, chain.mood, faded))
         for at in sorted(chain.cursors):
             if at > frame:
                 self.log.follow(chain.cursors[at])

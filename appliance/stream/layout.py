@@ -37,13 +37,13 @@ __all__ = [
 ]
 
 MAGIC: Final = b"LATENTRG"
-VERSION: Final = 1
+VERSION: Final = 2
 # What the player plays at a time; turns begin on its boundaries.
 BLOCK_FRAMES: Final = 512
 GUARD_FRAMES: Final = BLOCK_FRAMES
 # Expected loudness is kept for each so many frames.
 GRID_FRAMES: Final = 4096
-SLOT_BYTES: Final = 20480
+SLOT_BYTES: Final = 36864
 
 _WORDS_AT: Final = 1024
 _RECORDS_AT: Final = 2048

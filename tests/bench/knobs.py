@@ -165,7 +165,7 @@ def spectra(sound: Floats) -> Floats:
 
 def in_key(_: Timeline, cursors: Sequence[Cursor], sound: Floats) -> float:
     found = harmony.chroma(*traits.peaks(spectra(sound)))
-    tonics = [cursor.trail[-1].colour.tonic or cursor.now.piece.tonic for cursor in cursors]
+    tonics = [cursor.trail[-1].strand.colour.tonic or cursor.now.piece.tonic for cursor in cursors]
     still = np.zeros(1, dtype=np.intp)
     return float(np.mean([harmony.in_key(row[None], tonic, still) for row, tonic in zip(found, tonics, strict=False)]))
 

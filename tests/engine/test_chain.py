@@ -77,7 +77,7 @@ def test_a_chain_of_another_model_is_left_alone(
 ) -> None:
     room.engine(3)
     room.play(2.0)
-    monkeypatch.setattr(timeline, "model", "another")
+    monkeypatch.setattr(timeline.instrument, "model", "another")
     assert recover(room.ring, room.word(Word.PLAYING), timeline) is None
 
 

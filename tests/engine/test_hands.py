@@ -66,9 +66,9 @@ def test_a_hand_on_the_pace_winds_the_coil_on_while_it_turns(timeline):
 
 def test_a_frame_knows_its_colour(timeline):
     cursor = timeline.start(7, REST)
-    assert timeline.advance(cursor, REST).trail[-1].colour == PLAIN
+    assert timeline.advance(cursor, REST).trail[-1].strand.colour == PLAIN
     turned = timeline.advance(cursor, Mood(consonance=1.0, weirdness=-1.0))
-    colour = turned.trail[-1].colour
+    colour = turned.trail[-1].strand.colour
     assert (colour.consonance, colour.weirdness) == (turned.mood.consonance, turned.mood.weirdness)
     assert colour.tonic == cursor.now.piece.tonic
     assert load(dump(turned, REST, 0)).cursor == turned

@@ -175,11 +175,11 @@ def full(passage, number):
         ("cursor.bed.fade", 0, "fade"),
         ("cursor.bed.bed", -1, "bed"),
         ("cursor.bed.place", 1e400, "cursor.bed.place"),
-        ("cursor.trail.0.sounds", None, "sounds"),
-        ("cursor.trail.0.sounds.0.share", -1.0, "share"),
-        ("cursor.trail.0.sounds.0.share", 1e6, "share"),
-        ("cursor.trail.0.sounds.0.latent", "", "a latent's length"),
-        ("cursor.trail.0.sounds.0.shift_bins", 9_999, "shift_bins"),
+        ("cursor.trail.0.strand.sounds", None, "sounds"),
+        ("cursor.trail.0.strand.sounds.0.share", -1.0, "share"),
+        ("cursor.trail.0.strand.sounds.0.share", 1e6, "share"),
+        ("cursor.trail.0.strand.sounds.0.latent", "", "a latent's length"),
+        ("cursor.trail.0.strand.sounds.0.shift_bins", 9_999, "shift_bins"),
         ("cursor.trail.1.seed", 4, "trail"),
         ("cursor.trail.1.offset_lu", 1.0, "offset_lu"),
         ("cursor.trail.1.width", 1.5, "width"),
@@ -198,8 +198,8 @@ def test_what_cannot_be_is_refused_by_name(place, path, value, part):
 
 
 def test_more_sounds_than_music_has_are_refused(place):
-    sounds = place["cursor"]["trail"][0]["sounds"]
-    place["cursor"]["trail"][0]["sounds"] = [{**sounds[0], "share": 0.01}] * 17
+    strand = place["cursor"]["trail"][0]["strand"]
+    strand["sounds"] = [{**strand["sounds"][0], "share": 0.01}] * 33
     with pytest.raises(ValueError, match="share"):
         load(json.dumps(place).encode())
 
@@ -244,7 +244,7 @@ def test_what_a_hostile_hand_scribbled_is_refused_or_can_be_played(walk, make_ti
             refused += 1
             continue
         taken += 1
-        if taken > 40 or saved.cursor.model != walk[300].model:
+        if taken > 40 or saved.cursor.models != walk[300].models:
             continue
         # Which beds there are only the engine knows.
         beds = [bed for bed in (saved.cursor.bed, *(frame.bed for frame in saved.cursor.trail)) if bed is not None]
