@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from appliance.errors import MoodError, SettingsError
@@ -31,7 +31,9 @@ __all__ = [
     "NO_BEDS",
     "RATES",
     "CardSettings",
+    "ModelSettings",
     "MusicSettings",
+    "PlaylistEntry",
     "Settings",
     "SoundSettings",
     "read_settings",
@@ -117,6 +119,47 @@ class CardSettings(Table):
         return tuple(names)
 
 
+class PlaylistEntry(Table):
+    """A model of the playlist, and for how long it plays before the next one does."""
+
+    # By the name in its manifest, or a shipped one's.
+    model: _Name
+    # Counted only while it plays.
+    hours: Annotated[float, Field(ge=0.1, le=1000.0)] = 6.0
+
+
+class ModelSettings(Table):
+    """What becomes of models that are copied to this machine while it plays."""
+
+    # "newest": what was copied last plays. "pinned": nothing changes by itself. "playlist": one after the other.
+    policy: Literal["newest", "pinned", "playlist"] = "newest"
+    # In the order to play.
+    playlist: Annotated[tuple[PlaylistEntry, ...], Field(max_length=64)] = ()
+    # How long one model gives way to the other.
+    crossfade_s: Annotated[float, Field(ge=1.0, le=60.0)] = 8.0
+    # The folder that models are copied to; None: /srv/latent/incoming where there is one, else in the state folder.
+    incoming: _Name | None = None
+    # How many are kept; those in use are among them, and never go.
+    keep: Annotated[int, Field(ge=2, le=100)] = 8
+    # Those that nobody played for so long go earlier.
+    keep_days: Annotated[float, Field(ge=1.0, le=3650.0)] = 365.0
+    # Room on the disk that models leave free.
+    free_mb: Annotated[int, Field(ge=16, le=1_000_000)] = 256
+
+    @field_validator("playlist", mode="before")
+    @classmethod
+    def _models_in_a_list(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _a_list_to_play(self) -> "ModelSettings":
+        if (self.policy == "playlist") != bool(self.playlist):
+            words = "a playlist needs policy" if self.playlist else "policy"
+            remedy = ' = "playlist"' if self.playlist else ' "playlist" needs at least one [[model.playlist]]'
+            raise PydanticCustomError("playlist", "{sentence}", {"sentence": words + remedy})
+        return self
+
+
 class Settings(BaseModel):
     """The whole file."""
 
@@ -125,6 +168,7 @@ class Settings(BaseModel):
     music: MusicSettings = MusicSettings()
     sound: SoundSettings = SoundSettings()
     card: CardSettings = CardSettings()
+    model: ModelSettings = ModelSettings()
     # Where the mood stands when it starts; what is not named rests.
     mood: dict[str, float] = Field(default_factory=dict)
     # Knobs, buttons and sensors by the names that a technician gave them, as in [controls.tilt].

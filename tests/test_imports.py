@@ -11,7 +11,8 @@ import pytest
 import appliance
 
 FLOORS = (
-    ("errors", "folders", "names", "toml_lines", "weighting"),
+    ("errors", "folders", "toml_lines", "weighting"),
+    ("names",),
     ("mood", "spectrum", "stream"),
     ("wiring",),
     ("settings", "model", "score", "synth", "health"),
@@ -21,7 +22,17 @@ FLOORS = (
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-ONE_DOOR = ("onnxruntime", "sounddevice", "gpiozero", "lgpio", "smbus2", "pythonosc", "rtmidi", "systemd")
+ONE_DOOR = (
+    "onnxruntime",
+    "sounddevice",
+    "gpiozero",
+    "lgpio",
+    "smbus2",
+    "pythonosc",
+    "rtmidi",
+    "systemd",
+    "watchfiles",
+)
 HEAVY = ("onnxruntime", "scipy", "matplotlib", "torch")
 TOO_HEAVY_FOR_THE_PLAYER = (*HEAVY, "pydantic", "rich", "soundfile")
 # The player as `latent player` runs it, for a moment and on a card that only pretends.

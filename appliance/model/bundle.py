@@ -23,15 +23,28 @@ import numpy as np
 from pydantic import ValidationError
 
 from appliance.errors import ModelError
-from appliance.folders import write_whole
+from appliance.folders import shown, write_whole
 from appliance.model import archive
 from appliance.model.manifest import FORMAT, LATENT_SIZE, Manifest, Member, SpectrumLayout, Statistics
 from appliance.spectrum.codec import BINS, Floats
 
-__all__ = ["Bundle", "Manifest", "Member", "Parts", "SpectrumLayout", "Statistics", "read", "write"]
+__all__ = [
+    "TOTAL_LIMIT",
+    "Bundle",
+    "DamagedError",
+    "Manifest",
+    "Member",
+    "Parts",
+    "SpectrumLayout",
+    "Statistics",
+    "parse",
+    "read",
+    "write",
+]
 
 MEMBER_LIMIT: Final = 64 * 2**20
 TOTAL_LIMIT: Final = 128 * 2**20
+_LONGEST_PROBLEM: Final = 300
 _MANIFEST: Final = "manifest.json"
 _DECODER: Final = "decoder.onnx"
 _DECODER_FP32: Final = "decoder.fp32.onnx"
@@ -47,6 +60,10 @@ _GOLDEN_ARRAYS: Final = frozenset({"latents.npy", "spectra.npy", "tolerance_db.n
 # onnxruntime looks for nothing else. A protobuf string is its bytes after its length, 8, which may also be spelt
 # with idle continuation bytes; so this finds every such key without parsing the file.
 _EXTERNAL: Final = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
+
+
+class DamagedError(ModelError):
+    """Bytes of a ``.latent`` file are missing or damaged: copying it again may mend it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +130,7 @@ def write(path: Path, manifest: Manifest, parts: Parts) -> Bundle:
     sealed = {name: Member(sha256=_sha256(content), size=len(content)) for name, content in members.items()}
     manifest = manifest.model_copy(update={"members": sealed})
     data = archive.pack({_MANIFEST: manifest.model_dump_json(indent=1).encode(), **members})
-    bundle = _open(path, data)
+    bundle = parse(path, data)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda file: file.write(data))
@@ -144,18 +161,31 @@ def read(path: Path) -> Bundle:
     except OSError as error:
         raise ModelError(f"{path} could not be read ({error.strerror}); check its permissions and its disk.") from error
     if not data:
-        raise ModelError(f"{path} is empty; copy it again.")
-    return _open(path, data)
+        raise DamagedError(f"{path} is empty; copy it again.")
+    return parse(path, data)
 
 
-def _open(path: Path, data: bytes) -> Bundle:
+def parse(path: Path, data: bytes) -> Bundle:
+    """Check the bytes of a `.latent` file as `read` does; ``path`` is what sentences call it, and is not looked at.
+
+    Raises
+    ------
+    DamagedError
+        If bytes are missing or damaged.
+    ModelError
+        For anything else that is not to be trusted.
+    """
     try:
         members = archive.unpack(data, known=_KNOWN, member_limit=MEMBER_LIMIT, total_limit=TOTAL_LIMIT)
         manifest = _manifest(members)
         _check_members(manifest, members)
         parts = _unpack(members)
     except archive.ArchiveError as error:
-        raise ModelError(f"{path} {error}; {error.remedy}.") from error
+        kind = ModelError if error.whole else DamagedError
+        # It may quote what the file says.
+        problem = shown(str(error))
+        problem = problem if len(problem) <= _LONGEST_PROBLEM else problem[:_LONGEST_PROBLEM] + "..."
+        raise kind(f"{shown(path)} {problem}; {error.remedy}.") from error
     return Bundle(path, manifest, parts, _sha256(data))
 
 
@@ -191,7 +221,7 @@ def _check_members(manifest: Manifest, members: dict[str, bytes]) -> None:
         if promised is None:
             raise archive.ArchiveError(f"holds {name}, which its manifest does not list")
         if promised != Member(sha256=_sha256(members[name]), size=len(members[name])):
-            raise archive.ArchiveError(f"is damaged: {name} is not what its checksum says")
+            raise archive.ArchiveError(f"is damaged: {name} is not what its checksum says", whole=False)
 
 
 def _pack(parts: Parts) -> dict[str, bytes]:

@@ -1,13 +1,17 @@
-"""Which file a model's name stands for."""
+"""Which model a name stands for, and which file a model is: those copied to this machine first, then the shipped."""
 
 import difflib
+import hashlib
 from pathlib import Path
 from typing import Final
 
 from appliance.errors import ModelError
 from appliance.folders import shown, state_folder
+from appliance.model.choice import Pointer, begins
+from appliance.model.store import Store
+from appliance.names import quoted
 
-__all__ = ["DEFAULT", "find", "folders"]
+__all__ = ["DEFAULT", "digest", "find", "folders", "place_of", "pointer_to", "shipped"]
 
 DEFAULT: Final = "default"
 _SUFFIX: Final = ".latent"
@@ -15,8 +19,66 @@ _SHIPPED: Final = Path(__file__).parents[2] / "models"
 
 
 def folders() -> tuple[Path, Path]:
-    """Give the folder of models that were put on this machine, and that of the shipped ones."""
+    """Give the folder of the store of models that were copied to this machine, and that of the shipped ones."""
     return state_folder() / "models", _SHIPPED
+
+
+def shipped() -> dict[str, Path]:
+    """Give the shipped models by name."""
+    return {path.stem: path for path in sorted(_SHIPPED.glob(f"*{_SUFFIX}"))}
+
+
+def digest(path: Path) -> str:
+    """Give the sha256 of a model's file, in hex.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(
+            f"{shown(path)} could not be read ({error.strerror}); check its permissions and its disk."
+        ) from error
+
+
+def pointer_to(word: str, store: Store) -> Pointer:
+    """Find a model by its name, the name its file had, or four or more digits of its digest.
+
+    Raises
+    ------
+    ModelError
+        If there is none.
+    """
+    own = None if word == DEFAULT else store.match(word)
+    if own is not None:
+        return Pointer(digest=own.digest, name=own.verdict.name)
+    ours = shipped()
+    if word in ours:
+        return Pointer(digest=digest(ours[word]), name=word, shipped=True)
+    for name, path in ours.items():
+        found = digest(path)
+        if begins(found, word):
+            return Pointer(digest=found, name=name, shipped=True)
+    raise ModelError(f"There is no model named {quoted(word)}{_hint(word, _known(store), 'on this machine')}")
+
+
+def place_of(pointer: Pointer, store: Store) -> Path:
+    """Give the file of a model; what is in it was not looked at.
+
+    Raises
+    ------
+    ModelError
+        If it is gone.
+    """
+    path = shipped().get(pointer.name) if pointer.shipped else store.path(pointer.digest)
+    if path is None or not path.is_file():
+        remedy = "install the program anew" if pointer.shipped else "copy it again"
+        raise ModelError(f"The model {shown(pointer.name)} is gone from this machine: {remedy}, or choose another.")
+    return path
 
 
 def find(name_or_path: str | None) -> Path:
@@ -26,7 +88,7 @@ def find(name_or_path: str | None) -> Path:
     ----------
     name_or_path : str or None
         None or ``default`` is the model that is shipped; something with a ``/`` or ending in ``.latent`` is a
-        path; anything else is a name, sought among the models of this machine and then among the shipped ones.
+        path; anything else is what `pointer_to` takes.
 
     Returns
     -------
@@ -66,13 +128,12 @@ def _at(path: Path) -> Path:
 
 
 def _named(name: str) -> Path:
-    local, shipped = folders()
-    for folder in (local, shipped):
-        path = folder / (name + _SUFFIX)
-        if path.exists():
-            return path
-    known = sorted({*_stems(local), *_stems(shipped)})
-    raise ModelError(f"There is no model named {name!r}{_hint(name, known, 'on this machine')}")
+    store = Store(folders()[0])
+    return place_of(pointer_to(name, store), store)
+
+
+def _known(store: Store) -> list[str]:
+    return sorted({*(entry.verdict.name for entry in store.entries()), *shipped()})
 
 
 def _stems(folder: Path) -> list[str]:
