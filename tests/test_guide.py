@@ -16,7 +16,7 @@ from appliance.controls.mapping import Span
 from appliance.controls.midi_out import _values
 from appliance.controls.telling import State
 from appliance.mood import PLACES, QUANTITIES
-from appliance.settings import read_settings
+from appliance.settings import ModelSettings, PlaylistEntry, read_settings
 from appliance.wiring import checks, room, tables
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +56,8 @@ OWN_KEYS = {
     "Keys of [osc]": room.OscSettings,
     "Keys of [midi]": room.MidiSettings,
     "Keys of [scenes]": room.ScenesSettings,
+    "Keys of [model]": ModelSettings,
+    "Keys of [[model.playlist]]": PlaylistEntry,
 }
 
 
@@ -181,8 +183,14 @@ def span_of_type(kind: Any) -> str | None:
         for part in getattr(each, "metadata", [each]):
             bounds |= {side: getattr(part, side) for side in ("ge", "le") if hasattr(part, side)}
     if {"ge", "le"} <= bounds.keys():
-        return " to ".join(f"{bound:#x}" if bound in (0x48, 0x4B) else f"{bound:g}" for bound in bounds.values())
+        return " to ".join(told(bound) for bound in bounds.values())
     return span_of_type(inner)
+
+
+def told(bound: float) -> str:
+    if bound in (0x48, 0x4B):
+        return f"{bound:#x}"
+    return f"{bound:d}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def test_all_that_can_be_moved_is_told():
@@ -285,4 +293,5 @@ def test_contents_name_every_part():
 
 def test_the_tables_of_the_settings_are_all_told():
     models = {each for module in (tables, room) for each in vars(module).values() if isinstance(each, type)}
+    models |= {ModelSettings, PlaylistEntry}
     assert {each for each in models if issubclass(each, tables.Table)} - {tables.Table} == set(OWN_KEYS.values())

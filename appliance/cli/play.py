@@ -42,6 +42,8 @@ def play(config: Path | None, devices: tuple[str, ...]) -> int:
     children = [
         Child("engine", _command("engine", options)),
         Child("player", _command("player", to_player), _PLAYER_PAUSE_S),
+        # A process of its own, for what is copied here may do anything to it.
+        Child("probe", _command("probe", options)),
     ]
     if lit:
         # A process of its own, for it is to tell when the others are gone.

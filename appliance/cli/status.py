@@ -37,6 +37,9 @@ def status(as_json: bool) -> None:
       made_frames           all that the engine has made, and
       consumed_frames       all that the card has taken
       piece, pattern, seed, model, boots, rung
+      model_coming          from the engine: the model that is being opened, if any
+      model_trouble         so too: why a model that was chosen does not play
+      probation_s           so too: seconds until a new model counts as proven
       mood                  from the engine; null while it does not answer
       engine_health         so too: what it says of itself
       controls              so too: how many knobs, buttons and sensors are wired
@@ -78,7 +81,8 @@ def _rows(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("loudness", f"{_number(told['loudness_lufs'], '.1f')} LUFS{volume}"),
         ("knob to sound", "no knob was turned yet" if knob_ms is None else f"{knob_ms:.0f} ms, the last time"),
         ("piece", f"{_number(told['piece'])}, pattern {told['pattern'] or 'unknown'}"),
-        ("seed", f"{_number(told['seed'])}, model {told['model'] or 'unknown'}"),
+        ("seed", _number(told["seed"])),
+        ("model", _model(told)),
         ("mood", _mood(told["mood"])),
         ("controls", _controls(told)),
         ("silent blocks", _number(told["underruns"]) + since),
@@ -89,6 +93,15 @@ def _rows(told: dict[str, Any]) -> list[tuple[str, str]]:
         ("engine", _process(told, "engine")),
         ("player", _process(told, "player")),
     ]
+
+
+def _model(told: dict[str, Any]) -> str:
+    parts = [told["model"] or "unknown"]
+    if told["probation_s"] is not None:
+        parts.append(f"on probation for {_lasting(told['probation_s'])}")
+    if told["model_coming"]:
+        parts.append(f"{told['model_coming']} is being opened")
+    return ", ".join(parts) + (f"; {told['model_trouble']}" if told["model_trouble"] else "")
 
 
 def _mood(mood: dict[str, float | None] | None) -> str:

@@ -11,26 +11,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance.api.server import Server
-from appliance.engine.cursor import Cursor
 from appliance.engine.log import Log, inputs_of
 from appliance.engine.saved import Saved
 from appliance.engine.timeline import Timeline
 from appliance.engine.writer import Writer
-from appliance.errors import ApiError, RingError
-from appliance.folders import cache_folder, state_folder
+from appliance.errors import ApiError, ModelError, RingError
+from appliance.folders import cache_folder, shown, state_folder
 from appliance.health.liveness import engine_verdict
 from appliance.health.watchdog import Watchdog
+from appliance.model.library import folders
+from appliance.model.store import Store
 from appliance.mood import Mood
 from appliance.service.asked import Asked
-from appliance.service.build import bounds_of, build_timeline
+from appliance.service.build import build_timeline
+from appliance.service.changing import Changing
 from appliance.service.factory import ensure
 from appliance.service.hands import Hands
 from appliance.service.ladder import Ladder, Rung
 from appliance.service.mornings import Morning, Mornings
+from appliance.service.repertoire import Repertoire
 from appliance.service.room import Room
 from appliance.service.wires import Wires
 from appliance.settings import BUILT_IN_BEDS, Settings
 from appliance.stream.inlet import Inlet
+from appliance.stream.layout import boot_id
 from appliance.stream.ring import Ring, claim, open_ring
 
 __all__ = ["run"]
@@ -98,8 +102,15 @@ class _Engine:
         self._began_s = time.monotonic()
         self._timeline: Timeline | None = None
         self._writer: Writer | None = None
+        self._ring: Ring | None = None
+        self._ended = False
         self._server: Server | None = None
         self._room = Room(state_folder(), say)
+        store = Store(folders()[0])
+        # An engine that crashed again and again plays what is shipped.
+        known = settings if rung.own_model else Settings()
+        self._repertoire = Repertoire(store, known, say, boot_id().hex())
+        self._changing = Changing(self._repertoire, self._room, settings.model.crossfade_s)
         # What breaks most in a gallery is wiring: an engine that crashed again and again starts without any.
         wired = settings if rung.controls else Settings()
         self._wires = Wires(wired, folder, say)
@@ -128,7 +139,8 @@ class _Engine:
         else:
             # A hand may have moved the one before, since its place was kept.
             self._hands.renew()
-        ring.facts.write(self._facts(writer.place().cursor, _told(ring)))
+        self._ring = ring
+        self._note_facts(writer)
         if self._server is None and self._rung.api:
             self._listen()
         return True
@@ -140,9 +152,15 @@ class _Engine:
         while not self._stopped():
             try:
                 did = writer.turn()
+                if self._rung.own_model and self._change(writer):
+                    return
             except RingError:
                 # The player made another, or we do: what is in memory goes on there.
                 self._place = writer.place()
+                return
+            except ModelError as error:
+                if not self._take_back(f"{writer.instrument.name} was taken back: {error}"):
+                    raise
                 return
             verdict = engine_verdict(writer.seen)
             if verdict.healthy:
@@ -156,12 +174,32 @@ class _Engine:
             writer.news.wait(_TURNING_S if writer.turning else _GLANCE_S)
             writer.news.clear()
         self._keep_place(writer.place())
+        self._ended = True
+
+    def _change(self, writer: Writer) -> bool:
+        """See to it that the model plays that was chosen; gives whether all must begin anew with another."""
+        if self._changing.look(writer):
+            # Where the room stands means other places now.
+            self._hands.renew()
+            self._note_facts(writer)
+        why = self._changing.lets_down(writer)
+        return bool(why) and self._take_back(why)
+
+    def _take_back(self, why: str) -> bool:
+        """Go back to the model that played before, if what plays was chosen and is on probation."""
+        if self._repertoire.probation_s is None or self._repertoire.playing is None:
+            return False
+        self._changing.give_up(why)
+        self._timeline, self._place = None, self._room.writer.place()
+        return True
 
     def close(self) -> None:
         """Stop listening, and let go of what is wired."""
         if self._server is not None:
             self._server.close()
         self._hands.close()
+        if self._ended:
+            self._repertoire.end()
 
     def _await_ring(self) -> Ring | None:
         waited_since_s, told = time.monotonic(), False
@@ -186,14 +224,27 @@ class _Engine:
     def _timeline_for(self, ring: Ring) -> Timeline:
         timeline = self._timeline
         if timeline is None or (timeline.rate, timeline.channels) != (ring.rate, ring.channels):
-            music = self._settings.music
-            model = music.model if self._rung.own_model else None
-            # A folder of recordings may be on a stick that was pulled out.
-            beds = music.beds if self._rung.own_model else BUILT_IN_BEDS
-            sound, bounds = self._settings.sound, bounds_of(music)
-            timeline = build_timeline(model, ring.rate, ring.channels, beds, sound, self._say, bounds)
-            self._timeline = timeline
+            timeline = self._timeline = self._open(ring)
         return timeline
+
+    def _open(self, ring: Ring) -> Timeline:
+        """Open the model that was chosen, or what comes before it; that of the settings is last. Raises ModelError."""
+        # A folder of recordings may be on a stick that was pulled out.
+        beds = self._settings.music.beds if self._rung.own_model else BUILT_IN_BEDS
+        for pointer in self._repertoire.candidates() if self._rung.own_model else [None]:
+            try:
+                path, bounds = self._repertoire.path(pointer), self._repertoire.bounds(pointer)
+                timeline = build_timeline(
+                    str(path), ring.rate, ring.channels, beds, self._settings.sound, self._say, bounds
+                )
+            except ModelError as error:
+                if pointer is None:
+                    raise
+                self._repertoire.failed(pointer, f"{shown(pointer.name)} does not play: {error}")
+                continue
+            self._repertoire.begin(pointer)
+            return timeline
+        raise AssertionError("the model of the settings is a candidate")
 
     def _beginning(self) -> Saved:
         """Give cursor and mood to begin with where the ring holds nothing to go on with."""
@@ -205,14 +256,15 @@ class _Engine:
         if place is not None and place.cursor.model == timeline.model:
             # The beds count in frames, which may be others now.
             bed = None if timeline.beds is None else timeline.beds.first(place.cursor.seed)
-            return dataclasses.replace(place, cursor=dataclasses.replace(place.cursor, bed=bed, trail=()))
+            cursor = dataclasses.replace(place.cursor, bed=bed, trail=(), leaving=None)
+            return dataclasses.replace(place, cursor=cursor)
         mood = Mood.parse(f"{name}={value}" for name, value in self._settings.mood.items())
         if place is not None:
-            seed = place.cursor.seed
-        else:
-            assert self._morning is not None
-            seed = self._morning.seed
-        return Saved(timeline.start(seed, mood), mood, 0)
+            # In another model the music does not begin from the first piece again.
+            number = place.cursor.now.piece.number + 1
+            return Saved(timeline.start(place.cursor.seed, mood, number), mood, 0)
+        assert self._morning is not None
+        return Saved(timeline.start(self._morning.seed, mood), mood, 0)
 
     def _note_piece(self, writer: Writer) -> None:
         place = writer.place()
@@ -245,14 +297,16 @@ class _Engine:
             # The music matters more.
             self._say(str(error))
 
-    def _facts(self, cursor: Cursor, before: dict[str, Any]) -> bytes:
+    def _note_facts(self, writer: Writer) -> None:
+        """Write into the ring what can be told even when this process is gone."""
+        assert self._ring is not None
         facts = {
-            "seed": cursor.seed,
-            "model": self._settings.music.model if self._rung.own_model else "default",
-            "boots": before.get("boots") if self._morning is None else self._morning.boots,
+            "seed": writer.place().cursor.seed,
+            "model": writer.instrument.name,
+            "boots": _told(self._ring).get("boots") if self._morning is None else self._morning.boots,
             "rung": self._rung.number,
         }
-        return json.dumps(facts).encode()
+        self._ring.facts.write(json.dumps(facts).encode())
 
     def status(self) -> dict[str, Any]:
         """Tell what only the engine knows."""
@@ -265,6 +319,7 @@ class _Engine:
             "healthy": verdict.healthy,
             "health": verdict.reason,
             "uptime_s": time.monotonic() - self._began_s,
+            "model": self._changing.told(writer),
         }
 
 

@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from appliance.errors import LatentError, UsageError
 from appliance.names import CORNERS, hint, quoted, sentence
+from appliance.score import taste
+from appliance.score.taste import Taste
 from appliance.service.kept import Kept
 
 __all__ = ["MOST_SPOTS", "Places", "Spot"]
@@ -95,6 +97,11 @@ class Places:
     clock : callable
         Seconds since 1970.
 
+    Attributes
+    ----------
+    model : str
+        The digest.
+
     Raises
     ------
     ValueError
@@ -108,6 +115,7 @@ class Places:
         say: Callable[[str], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.model = model_digest
         name = model_digest[:_DIGITS].lower()
         if len(name) < _DIGITS or not set(name) <= set("0123456789abcdef"):
             raise ValueError(f"{model_digest!r} is no digest of a model")
@@ -134,6 +142,14 @@ class Places:
     def banned(self) -> tuple[Spot, ...]:
         """What is never to be heard again."""
         return tuple(spot for spot in self.spots if spot.banned)
+
+    @property
+    def taste(self) -> Taste:
+        """What was kept and banned, as the score takes it."""
+        kept, banned = (
+            tuple(taste.Spot(spot.latent, spot.radius) for spot in spots) for spots in (self.kept, self.banned)
+        )
+        return Taste(kept, banned)
 
     def set_corner(self, which: str, latent: bytes) -> None:
         """Store a corner over what was there. Raises UsageError, ValueError; LatentError if the disk refuses."""

@@ -10,11 +10,12 @@ import numpy as np
 
 from appliance.controls.telling import State
 from appliance.engine.timeline import Timeline
-from appliance.engine.writer import Writer
+from appliance.engine.writer import Change, Writer
 from appliance.errors import ApiError, MoodError
 from appliance.mood import PLACES, QUANTITIES, Place
 from appliance.names import CORNERS
-from appliance.score.taste import Spot, Taste
+from appliance.score.space import Space
+from appliance.score.taste import Taste
 from appliance.service.places import Places
 from appliance.spectrum.codec import Floats
 from appliance.stream.ring import Ring
@@ -49,6 +50,7 @@ class Room:
         self._writer: Writer | None = None
         self._ring: Ring | None = None
         self._timeline: Timeline | None = None
+        self._space: Space | None = None
         self._places: Places | None = None
         self._corners: Floats | None = None
         self._heard: bytes | None = None
@@ -61,11 +63,28 @@ class Room:
         if timeline is self._timeline:
             return
         with self._lock:
-            if self._timeline is None or timeline.model != self._timeline.model:
-                self._places = Places(self._folder, timeline.model, self._say)
-                self._heard = None
+            if self._places is None or timeline.model != self._places.model:
+                self._places, self._heard = self.places_in(timeline.model), None
             self._timeline = timeline
             timeline.adopt(self._taste)
+            self._space = timeline.space
+        self._note_corners()
+
+    def places_in(self, model: str) -> Places:
+        """Read what was kept and banned in the model of a digest."""
+        return Places(self._folder, model, self._say)
+
+    def change(self, change: Change, places: Places) -> None:
+        """Let the music glide over to another model, whose instrument knows what was kept and banned in it.
+
+        Raises
+        ------
+        ValueError
+            While it still glides.
+        """
+        with self._lock:
+            self.writer.change(change)
+            self._places, self._heard, self._space = places, None, change.instrument.space
         self._note_corners()
 
     def play(self, writer: Writer, ring: Ring) -> None:
@@ -161,19 +180,15 @@ class Room:
 
     @property
     def _taste(self) -> Taste:
-        places = self.places
-        kept, banned = (
-            tuple(Spot(spot.latent, spot.radius) for spot in spots) for spots in (places.kept, places.banned)
-        )
-        return Taste(kept, banned)
+        return self.places.taste
 
     def _note_corners(self) -> None:
-        assert self._timeline is not None
+        assert self._space is not None
         stored = self.places.corners
         corners = None
         if all(which in stored for which in CORNERS):
             latents = np.array([struct.unpack("<32f", stored[which]) for which in CORNERS], dtype=np.float32)
-            corners = self._timeline.space.whiten(latents)
+            corners = self._space.whiten(latents)
             try:
                 # What lies between them is no farther out than they are.
                 for corner in corners:

@@ -158,10 +158,21 @@ def _of_the_music(ring: Ring, read: Snapshot, told: dict[str, Any]) -> dict[str,
         "pattern": pattern or saved.pattern,
         "seed": _whole(facts.get("seed")) if saved.seed is None else saved.seed,
         "model": _text(facts.get("model")),
+        **_of_the_model(told.get("model")),
         "boots": _whole(facts.get("boots")),
         "rung": _whole(facts.get("rung")),
         "mood": {name: _real(value) for name, value in mood.items()} if isinstance(mood, dict) else None,
         "engine_health": _text(told.get("health")),
+    }
+
+
+def _of_the_model(told: object) -> dict[str, Any]:
+    """What the engine tells of a change of models."""
+    known = told if isinstance(told, dict) else {}
+    return {
+        "model_coming": _text(known.get("coming")),
+        "model_trouble": _text(known.get("trouble")),
+        "probation_s": _real(known.get("probation_s")),
     }
 
 

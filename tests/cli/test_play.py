@@ -97,6 +97,7 @@ def test_both_are_started_with_the_options_they_need(stage: Stage, tmp_path: Pat
 
     assert stage.child("engine")["given"] == ["--config", str(config)]
     assert stage.child("player")["given"] == ["--config", str(config), "--device", "USB", "--device", "Headphones"]
+    assert stage.child("probe")["given"] == ["--config", str(config)]
 
 
 def test_with_no_options_none_are_handed_on(stage: Stage) -> None:

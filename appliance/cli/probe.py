@@ -1,0 +1,32 @@
+"""``latent probe``."""
+
+import threading
+from pathlib import Path
+
+import click
+
+from appliance.cli.process import config_option, name_process, stop_when_told, tell
+
+__all__ = ["probe"]
+
+
+@click.command()
+@config_option
+def probe(config: Path | None) -> int:
+    """Take in the models that are copied to this machine; `latent play` runs it too.
+
+    Example: latent probe --config /etc/latent/latent.toml
+    """
+    stop = threading.Event()
+    stop_when_told(stop)
+
+    from appliance.health.watchdog import watchdog_from_environment
+    from appliance.settings import read_settings
+
+    name_process("latent probe")
+    watchdog = watchdog_from_environment()
+
+    from appliance.service.probing import run
+
+    run(read_settings(config), stop, tell, watchdog)
+    return 0
