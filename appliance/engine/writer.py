@@ -9,22 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from appliance.engine.chain import Chain, recover, started
 from appliance.engine.cursor import Cursor
 from appliance.engine.instrument import Instrument
 from appliance.engine.log import Log, Turn
+from appliance.engine.observing import Observing
 from appliance.engine.saved import Saved
 from appliance.engine.timeline import Timeline
-from appliance.errors import ModelError, RingError
-from appliance.health.liveness import SHORTFALL_LU, Advance, EngineSeen, Lasting, shortfall_lu
+from appliance.errors import RingError
+from appliance.health.liveness import EngineSeen
 from appliance.mood import Mood
 from appliance.score.piece import Piece
 from appliance.score.taste import Taste
-from appliance.spectrum.codec import Floats
 from appliance.stream.fades import LANE_FADE_S
-from appliance.stream.guard import Loudness
 from appliance.stream.inlet import Inlet
 from appliance.stream.state import Gains, State
 
@@ -97,15 +94,11 @@ class Writer:
         self._change: Change | None = None
         self._unlogged = False
         self._gains: Gains | None = None
-        self._loudness = Loudness(timeline.rate, timeline.channels)
+        self._observing = Observing(timeline.rate, timeline.channels, self._seconds)
         self._pending = False
         self._refusals = inlet.refusals
         self._healed_ns = 0
         self._healed_frame = -1
-        self._made = 0
-        self._made_age = Advance(self._seconds)
-        self._short = Lasting(self._seconds)
-        self._seen = EngineSeen(True, 0.0, None, 0.0, True)
 
     # --- hands, from any thread
 
@@ -144,9 +137,15 @@ class Writer:
         self.news.set()
 
     @property
+    def instrument(self) -> Instrument:
+        """What plays, or is being glided over to."""
+        change = self._change
+        return self._timeline.instrument if change is None else change.instrument
+
+    @property
     def changing(self) -> bool:
         """Whether the model before is still heard, or will be."""
-        return self._change is not None
+        return self._change is not None or len(self._timeline.models) > 1
 
     @property
     def turning(self) -> bool:
@@ -160,7 +159,7 @@ class Writer:
     @property
     def seen(self) -> EngineSeen:
         """What the engine observes of itself."""
-        return self._seen
+        return self._observing.seen
 
     # --- the thread that turns
 
@@ -230,7 +229,7 @@ class Writer:
         self._inlet.beat()
         self._follow_player()
         did = self._answer() or self._fill()
-        self._observe()
+        self._observing.turn(self._full)
         return did
 
     def _answer(self) -> bool:
@@ -290,7 +289,7 @@ class Writer:
         cursor, hop = timeline.step(chain.cursors[begin], chain.mood)
         expected_lufs = timeline.expected_lufs(cursor)
         first = len(cursor.trail) < 2
-        highest_lufs = self._judge(hop, expected_lufs, first)
+        highest_lufs = self._observing.hop(hop, expected_lufs, first)
         end = begin + timeline.hop_frames
         chain.cursors[end] = cursor
         self._inlet.save(lane, chain.saves([end]))
@@ -368,7 +367,7 @@ class Writer:
             heard = chain.at(inlet.read)
             if heard.models == {timeline.model}:
                 self._log_from(chain, chain.base + heard.hop * timeline.hop_frames)
-        if self._change is None or timeline.models == {timeline.model}:
+        if timeline.models == {timeline.model}:
             return
         needed = frozenset().union(*(c.models for each in self._chains.values() for c in each.cursors.values()))
         if needed == {timeline.model}:
@@ -388,21 +387,6 @@ class Writer:
         for at in sorted(chain.cursors):
             if at > frame:
                 self.log.follow(chain.cursors[at])
-
-    def _judge(self, hop: Floats, expected_lufs: float, first: bool) -> float:
-        """See whether a hop is what the score wanted; gives how loud its loudest part is, in LUFS."""
-        self._made += len(hop)
-        if not np.isfinite(hop).all():
-            raise ModelError("The model gives sound that is not finite; export it anew, or play another.")
-        whole_lufs, highest_lufs = self._loudness.of(hop)
-        if not first:
-            short_lu = shortfall_lu(expected_lufs, whole_lufs)
-            short_s = self._short.seen(short_lu is not None and not short_lu <= SHORTFALL_LU)
-            self._seen = replace(self._seen, shortfall_lu=short_lu, shortfall_s=short_s)
-        return highest_lufs
-
-    def _observe(self) -> None:
-        self._seen = replace(self._seen, reserve_full=self._full, made_age_s=self._made_age.seen(self._made))
 
     def _tell_gains(self) -> None:
         gains = Gains(volume=self._hands.mood.volume)
