@@ -4,15 +4,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from appliance.engine import heed
-from appliance.engine.cursor import Cursor, Frame, Leaving, Passage, Strand
+from appliance.engine import glide, heed
+from appliance.engine.cursor import Cursor, Frame, Passage, Strand
 from appliance.engine.heed import Heed
 from appliance.engine.instrument import Instrument
 from appliance.engine.renderer import Renderer
 from appliance.model.bundle import Bundle
 from appliance.mood import Mood
 from appliance.score.colour import colour_of
-from appliance.score.path import Sound, moment
+from appliance.score.path import moment
 from appliance.score.piece import Piece
 from appliance.score.rest import gain, go_on, lead_s, woken
 from appliance.score.skim import heeded
@@ -192,19 +192,7 @@ class Timeline:
         return replace(cursor, next=self._begun(cursor.seed, number, mood, cursor.model), handover=0)
 
     def change(self, cursor: Cursor, piece: Piece, mood: Mood, hops: int) -> Cursor:
-        """Let another model's music fade in over so many hops, while that of a cursor goes on and gives way.
-
-        What changes is the colour: the piece begins as loud as the one before, in the same place of its slow swelling
-        and of a rest, and the nature sounds go on.
-
-        Parameters
-        ----------
-        cursor : Cursor
-            Of another model than the one that was brought last.
-        piece : Piece
-            Composed in that.
-        mood : Mood
-            For which it was composed.
+        """Let the model that was brought last come in over so many hops, with a piece of its own; see `glide.begun`.
 
         Raises
         ------
@@ -213,18 +201,7 @@ class Timeline:
         """
         if cursor.model == self.model or cursor.models != {cursor.model}:
             raise ValueError("this cursor belongs to a model from which no way leads")
-        before, (period_s, turn) = cursor.now, cursor.now.piece.swell
-        swell = (period_s, (before.phase * before.piece.letter_s / period_s + turn) % 1.0)
-        begun = Passage(replace(piece, level_lu=before.piece.level_lu, swell=swell), 0.0, under=heeded(mood))
-        return replace(
-            cursor,
-            model=self.model,
-            now=begun,
-            next=None,
-            handover=0,
-            trail=tuple(_left(frame) for frame in cursor.trail),
-            leaving=Leaving(replace(cursor, bed=None, trail=()), hops),
-        )
+        return glide.begun(cursor, self.model, piece, mood, hops)
 
     def _planned(self, cursor: Cursor, mood: Mood, count: int) -> list["_Planned"]:
         """Give this hop and those after it if the mood stays; what was planned before is kept as far as it holds."""
@@ -240,19 +217,9 @@ class Timeline:
         """Look one hop ahead."""
         frame, after = self._go_on(cursor, mood)
         if cursor.leaving is not None:
-            frame, left = self._beside(frame, cursor.leaving, mood)
+            frame, left = glide.passed(frame, cursor.leaving, *self._go_on(cursor.leaving.cursor, mood))
             after = replace(after, leaving=left)
         return _Planned(cursor, mood, replace(after, trail=(*cursor.trail[-1:], frame)), frame)
-
-    def _beside(self, frame: Frame, leaving: Leaving, mood: Mood) -> tuple[Frame, Leaving | None]:
-        """Add to a frame what gives way to it; and what is left of that a hop later."""
-        beside, after = self._go_on(leaving.cursor, mood)
-        done = (leaving.done + 1) / (leaving.hops + 1)
-        arrived = math.sin(done * math.pi / 2.0) ** 2
-        stays = replace(frame.strand, sounds=_shared(frame.strand.sounds, arrived))
-        goes = replace(beside.strand, sounds=_shared(beside.strand.sounds, 1.0 - arrived))
-        left = replace(leaving, cursor=after, done=leaving.done + 1)
-        return replace(frame, strand=stays, leaving=goes), left if left.done < left.hops else None
 
     def _go_on(self, cursor: Cursor, mood: Mood) -> tuple[Frame, Cursor]:
         """Give the frame of a hop, and the cursor after it but for its trail; what leaves it is left alone."""
@@ -290,9 +257,9 @@ class Timeline:
             done = (cursor.handover + 1) / (self.handover_hops + 1)
             arrived = math.sin(done * math.pi / 2.0) ** 2
             breath: float = 10.0 ** (-0.1 * _BREATH_DB * (1.0 - mood.density) * math.sin(done * math.pi) ** 2)
-            sounds = _shared(sounds, breath * (1.0 - arrived)) + _shared(there, breath * arrived)
+            sounds = glide.shared(sounds, breath * (1.0 - arrived)) + glide.shared(there, breath * arrived)
         if awake < 1.0:
-            sounds = _shared(sounds, awake) if awake > _INAUDIBLE else ()
+            sounds = glide.shared(sounds, awake) if awake > _INAUDIBLE else ()
         louder = cursor.now if cursor.next is None or 2 * cursor.handover < self.handover_hops else cursor.next
         colour = colour_of(mood, louder.piece.tonic)
         strand = Strand(cursor.model, sounds, colour)
@@ -331,11 +298,6 @@ class _Planned:
     frame: Frame
 
 
-def _left(frame: Frame) -> Frame:
-    """A frame that was made before another model came: the same sound, but now it is what leaves."""
-    return replace(frame, strand=replace(frame.strand, sounds=()), leaving=frame.strand)
-
-
 def _due(passage: Passage, mood: Mood) -> tuple[Passage, float | None]:
     """See whether the next rest of a piece is due, and for how many seconds; then it has passed."""
     if passage.rests >= len(passage.piece.rests):
@@ -344,8 +306,3 @@ def _due(passage: Passage, mood: Mood) -> tuple[Passage, float | None]:
     if (middle - passage.phase) * passage.piece.letter_s / mood.pace > lead_s(rest_s):
         return passage, None
     return replace(passage, rests=passage.rests + 1), rest_s
-
-
-def _shared(sounds: tuple[Sound, ...], share: float) -> tuple[Sound, ...]:
-    """Scale the shares of sounds."""
-    return tuple(replace(sound, share=sound.share * share) for sound in sounds)

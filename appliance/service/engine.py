@@ -16,12 +16,13 @@ from appliance.engine.saved import Saved
 from appliance.engine.timeline import Timeline
 from appliance.engine.writer import Writer
 from appliance.errors import ApiError, ModelError, RingError
-from appliance.folders import cache_folder, shown, state_folder
+from appliance.folders import cache_folder, state_folder
 from appliance.health.liveness import engine_verdict
 from appliance.health.watchdog import Watchdog
 from appliance.model.library import folders
 from appliance.model.store import Store
 from appliance.mood import Mood
+from appliance.score.territory import Bounds
 from appliance.service.asked import Asked
 from appliance.service.build import build_timeline
 from appliance.service.changing import Changing
@@ -231,20 +232,12 @@ class _Engine:
         """Open the model that was chosen, or what comes before it; that of the settings is last. Raises ModelError."""
         # A folder of recordings may be on a stick that was pulled out.
         beds = self._settings.music.beds if self._rung.own_model else BUILT_IN_BEDS
-        for pointer in self._repertoire.candidates() if self._rung.own_model else [None]:
-            try:
-                path, bounds = self._repertoire.path(pointer), self._repertoire.bounds(pointer)
-                timeline = build_timeline(
-                    str(path), ring.rate, ring.channels, beds, self._settings.sound, self._say, bounds
-                )
-            except ModelError as error:
-                if pointer is None:
-                    raise
-                self._repertoire.failed(pointer, f"{shown(pointer.name)} does not play: {error}")
-                continue
-            self._repertoire.begin(pointer)
-            return timeline
-        raise AssertionError("the model of the settings is a candidate")
+
+        def build(path: Path, bounds: Bounds) -> Timeline:
+            sound = self._settings.sound
+            return build_timeline(str(path), ring.rate, ring.channels, beds, sound, self._say, bounds)
+
+        return self._repertoire.opened(build, self._rung.own_model)
 
     def _beginning(self) -> Saved:
         """Give cursor and mood to begin with where the ring holds nothing to go on with."""

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from appliance.errors import LatentError
+from appliance.errors import LatentError, ModelError
 from appliance.folders import shown
 from appliance.model.library import find, place_of, pointer_to
 from appliance.model.store import Choice, Pointer, Probation, Store
@@ -22,6 +22,8 @@ from appliance.service.chores import Chores
 from appliance.settings import Settings
 
 __all__ = ["PROBATION_S", "Repertoire"]
+
+Built = TypeVar("Built")
 
 PROBATION_S: Final = 600.0
 # A machine that was restarted so often before a model had lasted for ten minutes may have been brought down by it.
@@ -81,34 +83,32 @@ class Repertoire:
 
     # --- beginning
 
-    def candidates(self) -> list[Pointer | None]:
-        """Give what to begin with, and what instead where that cannot be opened; the model of the settings is last.
+    def opened(self, build: Callable[[Path, Bounds], Built], own: bool) -> Built:
+        """Open what was chosen, or what is there instead.
 
-        A model under which an engine died before it had lasted is taken back first.
+        Parameters
+        ----------
+        build : callable
+            Given the file of a model and its bounds.
+        own : bool
+            False: nothing but the model of the settings.
+
+        Raises
+        ------
+        ModelError
+            If that cannot be opened either.
         """
-        choice = self._look()
-        if choice.current is not None and choice.base != self._settings.music.model:
-            # Who has named another model in the settings since then means that one.
-            choice = self._change(lambda known: known.chosen(None, self._settings.music.model))
-        if not self._begun:
-            choice = self._judge_earlier_life(choice)
-        entries = self._settings.model.playlist
-        if entries and (choice.current is None or choice.current.name not in {entry.model for entry in entries}):
-            self._entry = len(entries) - 1
-            self._play_next(self._clock())
-            choice = self._choice
-        self._played_s = choice.played_s
-        if choice.current is None:
-            return [None]
-        return [choice.current, *([] if choice.previous is None else [choice.previous]), None]
-
-    def begin(self, pointer: Pointer | None) -> None:
-        """Note that this model was opened and plays."""
-        self.playing, self._begun = pointer, True
-        probation = self._look().probation
-        if pointer is not None and probation is not None and probation.digest == pointer.digest:
-            self._put_on_probation(pointer, probation.boots + (probation.boot not in (None, self._boot)))
-        self._entry = self._entry_of(pointer)
+        for pointer in self._candidates() if own else []:
+            try:
+                built = build(self.path(pointer), self.bounds(pointer))
+            except ModelError as error:
+                self.failed(pointer, f"{shown(pointer.name)} does not play: {error}")
+                continue
+            self._begin(pointer)
+            return built
+        built = build(self.path(None), self.bounds(None))
+        self._begin(None)
+        return built
 
     def path(self, pointer: Pointer | None) -> Path:
         """Where a model lies. Raises ModelError."""
@@ -194,6 +194,35 @@ class Repertoire:
         self._chores.close()
 
     # --- within
+
+    def _candidates(self) -> list[Pointer]:
+        """Give what to begin with, and what instead where that cannot be opened.
+
+        A model under which an engine died before it had lasted is taken back first.
+        """
+        choice = self._look()
+        if choice.current is not None and choice.base != self._settings.music.model:
+            # Who has named another model in the settings since then means that one.
+            choice = self._change(lambda known: known.chosen(None, self._settings.music.model))
+        if not self._begun:
+            choice = self._judge_earlier_life(choice)
+        entries = self._settings.model.playlist
+        if entries and (choice.current is None or choice.current.name not in {entry.model for entry in entries}):
+            self._entry = len(entries) - 1
+            self._play_next(self._clock())
+            choice = self._choice
+        self._played_s = choice.played_s
+        if choice.current is None:
+            return []
+        return [choice.current, *([] if choice.previous is None else [choice.previous])]
+
+    def _begin(self, pointer: Pointer | None) -> None:
+        """Note that this model was opened and plays."""
+        self.playing, self._begun = pointer, True
+        probation = self._look().probation
+        if pointer is not None and probation is not None and probation.digest == pointer.digest:
+            self._put_on_probation(pointer, probation.boots + (probation.boot not in (None, self._boot)))
+        self._entry = self._entry_of(pointer)
 
     def _judge_earlier_life(self, choice: Choice) -> Choice:
         """Take back a model under which an engine died, or the machine went down again and again."""

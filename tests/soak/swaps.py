@@ -211,6 +211,9 @@ def copy_zoo(show: Show) -> list[str]:
         folder = show.home / "zoo" / str(number)
         folder.mkdir(parents=True)
         path = animal.build(folder)
+        if not os.path.lexists(path) or folder not in path.parents:
+            # It has to be somewhere to be copied.
+            continue
         name = path.name if not path.name.isprintable() else f"animal-{number}.latent"
         path.rename(show.incoming / name)
         names.append(name)
