@@ -77,7 +77,8 @@ class Changing:
         opened = self._opened
         if opened is not None and not writer.changing:
             self._thread = self._opened = None
-            return self._arrive(opened)
+            # Somebody may have chosen yet another one meanwhile.
+            return self._repertoire.wanted() == opened.pointer and self._arrive(opened)
         now_s = self._clock()
         if now_s - self._looked_s < _LOOK_EVERY_S:
             return False

@@ -76,6 +76,7 @@ def run(settings: Settings, folder: Path, stop: threading.Event, say: Say, watch
             engine.fill(ladder)
         watchdog.stopping()
         ladder.ended()
+        engine.end()
     finally:
         engine.close()
         os.close(lock)
@@ -104,7 +105,6 @@ class _Engine:
         self._timeline: Timeline | None = None
         self._writer: Writer | None = None
         self._ring: Ring | None = None
-        self._ended = False
         self._server: Server | None = None
         self._room = Room(state_folder(), say)
         store = Store(folders()[0])
@@ -175,7 +175,10 @@ class _Engine:
             writer.news.wait(_TURNING_S if writer.turning else _GLANCE_S)
             writer.news.clear()
         self._keep_place(writer.place())
-        self._ended = True
+
+    def end(self) -> None:
+        """Note that it ends on purpose, and not because of what it plays."""
+        self._repertoire.end()
 
     def _change(self, writer: Writer) -> bool:
         """See to it that the model plays that was chosen; gives whether all must begin anew with another."""
@@ -199,8 +202,7 @@ class _Engine:
         if self._server is not None:
             self._server.close()
         self._hands.close()
-        if self._ended:
-            self._repertoire.end()
+        self._repertoire.close()
 
     def _await_ring(self) -> Ring | None:
         waited_since_s, told = time.monotonic(), False

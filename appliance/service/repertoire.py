@@ -139,8 +139,7 @@ class Repertoire:
             Set once that is on the disk: should the model take the process down, the next one knows which it was.
         """
         if pointer is not None:
-            self._put_on_probation(pointer)
-        self._played_s, self._noted_s = 0.0, self._clock()
+            self._note_probation(pointer)
         noted = threading.Event()
         self._chores.add(noted.set)
         return noted
@@ -149,8 +148,8 @@ class Repertoire:
         """Note that it plays."""
         self.playing, self.trouble = pointer, ""
         self._entry = self._entry_of(pointer)
-        if pointer is None:
-            self._probation_s = None
+        self._played_s, self._noted_s = 0.0, self._clock()
+        self._probation_s = None if pointer is None else self._clock()
 
     def failed(self, pointer: Pointer | None, why: str) -> None:
         """Take back a model that was chosen; what played before it is chosen again.
@@ -162,7 +161,8 @@ class Repertoire:
         """
         self.trouble = why
         self._say(why)
-        self._probation_s = None
+        if pointer == self.playing:
+            self._probation_s = None
         if pointer is None or self._look().current != pointer:
             return
         self._refused = pointer
@@ -191,6 +191,9 @@ class Repertoire:
             self._change(_off_duty)
         if self._settings.model.playlist:
             self._note_played()
+
+    def close(self) -> None:
+        """Let the disk have what it has not yet; any number of times."""
         self._chores.close()
 
     # --- within
@@ -221,7 +224,8 @@ class Repertoire:
         self.playing, self._begun = pointer, True
         probation = self._look().probation
         if pointer is not None and probation is not None and probation.digest == pointer.digest:
-            self._put_on_probation(pointer, probation.boots + (probation.boot not in (None, self._boot)))
+            self._probation_s = self._clock()
+            self._note_probation(pointer, probation.boots + (probation.boot not in (None, self._boot)))
         self._entry = self._entry_of(pointer)
 
     def _judge_earlier_life(self, choice: Choice) -> Choice:
@@ -242,8 +246,7 @@ class Repertoire:
         self.failed(current, why)
         return self._choice
 
-    def _put_on_probation(self, pointer: Pointer, boots: int = 1) -> None:
-        self._probation_s = self._clock()
+    def _note_probation(self, pointer: Pointer, boots: int = 1) -> None:
         probation = Probation(digest=pointer.digest, boot=self._boot, boots=boots)
         self._change(lambda known: known.model_copy(update={"probation": probation}))
 
