@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from engine_thread import RESERVE_S, SETTINGS, Engine, full, play
 from patience import until
 
 from appliance.api.client import ask
+from appliance.engine.log import read as read_log
 from appliance.errors import ApiError
+from appliance.model.bundle import Bundle
 from appliance.model.library import digest, pointer_to, shipped
 from appliance.model.store import Pointer, Probation, Store
 from appliance.service import changing as changing_module
@@ -220,3 +223,55 @@ def test_a_playlist_goes_on_by_the_hours_that_were_played(engine: Engine, ring: 
     play_until(ring, lambda: told(other)["name"] == "choir")
     assert "The playlist passes over nowhere" in other.said[0]
     other.end()
+
+
+def test_who_chooses_twice_gets_the_second_one(
+    engine: Engine, ring: Ring, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = threading.Event()
+    read = changing_module.read
+
+    def slowly(path: Path) -> Bundle:
+        opened.wait(20.0)
+        return read(path)
+
+    monkeypatch.setattr(changing_module, "read", slowly)
+    engine.start()
+    until(lambda: full(ring))
+    store.choose(pointer_to("glass", store), "default")
+    until(lambda: told(engine)["coming"] == "glass")
+    store.choose(pointer_to("choir", store), "default")
+    opened.set()
+    names = set()
+    play_until(ring, lambda: names.add(told(engine)["name"]) or told(engine)["name"] == "choir")
+    assert names == {"default", "choir"}
+
+
+def test_the_model_that_plays_is_not_opened_again_under_its_other_name(
+    engine: Engine, ring: Ring, store: Store
+) -> None:
+    engine.start()
+    until(lambda: full(ring))
+    rewinds = ring.words[Word.REWINDS]
+    store.choose(pointer_to("default", store), "default")
+    play_until(ring, lambda: told(engine)["probation_s"] is not None)
+    assert (told(engine)["name"], told(engine)["gliding"]) == ("default", False)
+    assert ring.words[Word.REWINDS] == rewinds
+
+
+def test_what_was_banned_in_a_model_holds_as_soon_as_it_plays(
+    engine: Engine, ring: Ring, store: Store, state: Path
+) -> None:
+    engine.start()
+    until(lambda: full(ring))
+    play(ring, 3.0)
+    ask(engine.folder, {"do": "never"})
+    store.choose(pointer_to("glass", store), "default")
+    play_until(ring, lambda: told(engine)["name"] == "glass" and not told(engine)["gliding"])
+    assert ask(engine.folder, {"do": "spots"})["spots"] == []
+    assert ask(engine.folder, {"do": "never"})["never"]["banned"] == 1
+    log = read_log(ask(engine.folder, {"do": "log"})["log"].encode(), "the log")
+    assert log.inputs.model == digest(shipped()["glass"])
+    store.go_back()
+    play_until(ring, lambda: told(engine)["name"] == "default" and not told(engine)["gliding"])
+    assert [spot["banned"] for spot in ask(engine.folder, {"do": "spots"})["spots"]] == [True]

@@ -253,7 +253,7 @@ def judge(show: Show, began_s: list[float], fade_s: float, found: Found) -> None
     )
     rng = np.random.default_rng(1)
     at = [round(each * RATE) for each in began_s]
-    elsewhere = rng.integers(RATE, len(sound) - 2 * RATE, len(at)) if at else []
+    elsewhere = rng.integers(RATE, len(sound) - 2 * RATE, max(16, len(at))) if at else []
     steps, others = (np.array([steepest(sound, each) for each in places]) for places in (at, elsewhere))
     if at:
         found.figures["steepest step at changes, elsewhere"] = [float(steps.max()), float(others.max())]
