@@ -5,6 +5,7 @@
     │   ├── MoodError     an unknown mood name, or a value out of its range
     │   └── SettingsError latent.toml is unreadable or holds values that cannot be
     ├── ModelError        a .latent file is missing, damaged or not to be trusted
+    │   └── DamagedError  bytes of it are missing or damaged
     ├── AudioFileError    a recording cannot be read, or an output cannot be written
     ├── CardError         the sound card is absent or refuses
     ├── RingError         the memory shared by engine and player is absent or unusable
@@ -18,6 +19,7 @@ __all__ = [
     "ApiError",
     "AudioFileError",
     "CardError",
+    "DamagedError",
     "LatentError",
     "ModelError",
     "MoodError",
@@ -50,6 +52,10 @@ class SettingsError(UsageError):
 
 class ModelError(LatentError):
     """A ``.latent`` file is missing, damaged or not to be trusted."""
+
+
+class DamagedError(ModelError):
+    """Bytes of a ``.latent`` file are missing or damaged: copying it again may mend it."""
 
 
 class AudioFileError(LatentError):

@@ -9,7 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-__all__ = ["cache_folder", "configuration_folder", "runtime_folder", "shown", "state_folder", "write_whole"]
+__all__ = [
+    "cache_folder",
+    "configuration_folder",
+    "runtime_folder",
+    "shown",
+    "state_folder",
+    "sync_folder",
+    "write_whole",
+]
 
 
 def _folder(systemd: str, xdg: str, fallback: str) -> Path:
@@ -108,8 +116,13 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             Path(name).unlink()
         raise
     # The new name is safe only once the folder is, too.
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are safe; OSError if the disk refuses."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

@@ -3,7 +3,7 @@
 import difflib
 import stat
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -286,9 +286,10 @@ def _problem(error: ErrorDetails, table: dict[str, Any]) -> checks.Problem:
         del location[2]
     where = tuple(location)
     name = ".".join(location)
+    header = f"[[{'.'.join(location[:-1])}]]" if isinstance(error["loc"][-1], int) else f"[{name}]"
     plain = {
         "source": "is no control: begin one with a line of its own, as in [controls.tilt]",
-        "model_type": f"must be a table, as in [{name}]",
+        "model_type": f"must be a table, as in {header}",
         "dict_type": f"must be a table, as in [{name}]",
         "string_type": "must be text in quotes",
         "string_pattern_mismatch": _PATTERNS.get(str(bounds.get("pattern")), "must not be empty"),
@@ -320,8 +321,17 @@ def _known(where: tuple[str, ...], table: dict[str, Any]) -> Iterable[str]:
     """The keys that there are where an unknown one was found."""
     if where[0] == "controls":
         return control_keys(table["controls"][where[1]].get("source"))
-    if len(where) == 1:
-        return Settings.model_fields
-    model = Settings.model_fields[where[0]].annotation
-    models = [each for each in (model, *get_args(model)) if isinstance(each, type) and issubclass(each, BaseModel)]
-    return models[0].model_fields
+    model: type[BaseModel] = Settings
+    for name in where[:-1]:
+        # What is no key is the place in a list, of which it is known already what it holds.
+        if name in model.model_fields:
+            model = next(_models(model.model_fields[name].annotation))
+    return model.model_fields
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The tables that a value may be, be it in a list or left out."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _models(each)

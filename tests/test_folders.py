@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.folders import cache_folder, configuration_folder, shown, state_folder, write_whole
+from appliance.folders import cache_folder, configuration_folder, shown, state_folder, sync_folder, write_whole
 
 
 def test_systemd_comes_before_xdg_before_home(monkeypatch):
@@ -56,3 +56,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     write_whole(path, lambda file: file.write(b"new"))
     assert path.read_bytes() == b"new"
     assert [each.name for each in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_written_file_is_safe_only_with_its_folder(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    write_whole(tmp_path / "state.json", lambda file: file.write(b"new"))
+
+    assert synced == [(tmp_path / "state.json").stat().st_ino, tmp_path.stat().st_ino]
+    with pytest.raises(NotADirectoryError):
+        sync_folder(tmp_path / "state.json")

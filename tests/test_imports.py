@@ -35,6 +35,7 @@ ONE_DOOR = (
 )
 HEAVY = ("onnxruntime", "scipy", "matplotlib", "torch")
 TOO_HEAVY_FOR_THE_PLAYER = (*HEAVY, "pydantic", "rich", "soundfile")
+TOO_HEAVY_FOR_THE_WATCH = (*HEAVY, "numpy", "onnx")
 # The player as `latent player` runs it, for a moment and on a card that only pretends.
 PLAY = """
 import pathlib, tempfile, threading
@@ -47,6 +48,17 @@ opened = lambda names, rate, channels, waited_s: FakeCard(rate, channels, lambda
 with tempfile.TemporaryDirectory() as folder:
     run(Wish((), 48_000, 2, 2.0), pathlib.Path(folder), stop, print, Watchdog(), opened)
 assert stop.is_set()
+"""
+# The process that waits for models, once it had to do with something that was copied here.
+WATCH = """
+import pathlib, tempfile
+import appliance.cli.probe, appliance.service.probing
+from appliance.service.trial import tried
+with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder, "mine.latent")
+    path.write_bytes(b"no model")
+    verdict = tried(path, path.name)
+assert verdict.judged and "is not a zip" in verdict.reason, verdict
 """
 
 
@@ -165,6 +177,11 @@ def test_the_player_stays_light_while_it_plays() -> None:
     assert heavy_modules_after(PLAY, TOO_HEAVY_FOR_THE_PLAYER) == []
 
 
+def test_the_watch_for_models_stays_light_when_one_came() -> None:
+    assert heavy_modules_after(WATCH, TOO_HEAVY_FOR_THE_WATCH) == []
+
+
 def test_a_heavy_module_would_be_seen() -> None:
     assert heavy_modules_after("import scipy") == ["scipy"]
     assert "pydantic" in heavy_modules_after("import appliance.settings", TOO_HEAVY_FOR_THE_PLAYER)
+    assert "numpy" in heavy_modules_after("import appliance.model.manifest", TOO_HEAVY_FOR_THE_WATCH)

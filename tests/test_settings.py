@@ -179,3 +179,38 @@ def test_the_usual_place_is_absent_only_if_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path))
     with pytest.raises(SettingsError, match="cannot be read"):
         read_settings(None)
+
+
+PLAYLIST = '[model]\npolicy = "playlist"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            PLAYLIST + '[[model.playlist]]\nmodel = "a"\n[[model.playlist]]\nmodel = "b"\nhous = 2\n',
+            "line 7, there is no model.playlist.1.hous, did you mean hours?",
+        ),
+        (
+            '[[model.playlist]]\nmodel = "a"\n[[model.playlist]]\nhours = 0\n[model]\npolicy = "playlist"\n',
+            "line 3, model.playlist.1.model: is missing; line 4, model.playlist.1.hours: must be at least 0.1",
+        ),
+        (
+            PLAYLIST + 'playlist = [\n  {model = "a"},\n  {model = "b", hous = 2},\n]\n',
+            "line 5, there is no model.playlist.1.hous, did you mean hours?",
+        ),
+        (
+            PLAYLIST + 'playlist = ["a"]\n',
+            "line 3, model.playlist.0: must be a table, as in [[model.playlist]]",
+        ),
+        ("[model]\nkep = 3\n", "line 2, there is no model.kep, did you mean keep?"),
+        (
+            "[model]\nkeep = 1\n[modl]\n",
+            "line 2, model.keep: must be at least 2; line 3, there is no modl, did you mean",
+        ),
+        ('[music]\nterritory = [\n  "7/12",\n  "7-12",\n]\n', "line 4, music.territory.1: must be a seed and a piece"),
+        ("[presence]\nsensors = []\nafter = 3\n", "line 3, there is no presence.after, did you mean after_min?"),
+    ],
+)
+def test_each_problem_is_told_with_its_line_and_its_remedy(tmp_path, text, told):
+    assert told in refusal(tmp_path, text)

@@ -5,6 +5,7 @@ loud they came out, the player by the frames the card took and the sound in them
 lives only while its verdict is healthy; whoever supervises then ends it and starts it again.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -99,6 +100,8 @@ def engine_verdict(seen: EngineSeen) -> Verdict:
         return Verdict(False, "the fresh sound is not finite")
     # Written so that a shortfall that is not a number is an alarm too.
     if seen.shortfall_lu is not None and not seen.shortfall_lu <= SHORTFALL_LU and seen.shortfall_s >= SHORTFALL_S:
+        if math.isnan(seen.shortfall_lu):
+            return Verdict(False, "the loudness of the fresh sound cannot be measured")
         return Verdict(False, f"the fresh sound is {seen.shortfall_lu:.0f} LU softer than announced")
     if seen.reserve_full:
         return Verdict(True, "the reserve is full")

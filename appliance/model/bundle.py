@@ -22,16 +22,15 @@ from typing import Final
 import numpy as np
 from pydantic import ValidationError
 
-from appliance.errors import ModelError
+from appliance.errors import DamagedError, ModelError
 from appliance.folders import shown, write_whole
 from appliance.model import archive
 from appliance.model.manifest import FORMAT, LATENT_SIZE, Manifest, Member, SpectrumLayout, Statistics
+from appliance.model.outside import SIZE_LIMIT
 from appliance.spectrum.codec import BINS, Floats
 
 __all__ = [
-    "TOTAL_LIMIT",
     "Bundle",
-    "DamagedError",
     "Manifest",
     "Member",
     "Parts",
@@ -43,7 +42,6 @@ __all__ = [
 ]
 
 MEMBER_LIMIT: Final = 64 * 2**20
-TOTAL_LIMIT: Final = 128 * 2**20
 _LONGEST_PROBLEM: Final = 300
 _MANIFEST: Final = "manifest.json"
 _DECODER: Final = "decoder.onnx"
@@ -60,10 +58,6 @@ _GOLDEN_ARRAYS: Final = frozenset({"latents.npy", "spectra.npy", "tolerance_db.n
 # onnxruntime looks for nothing else. A protobuf string is its bytes after its length, 8, which may also be spelt
 # with idle continuation bytes; so this finds every such key without parsing the file.
 _EXTERNAL: Final = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
-
-
-class DamagedError(ModelError):
-    """Bytes of a ``.latent`` file are missing or damaged: copying it again may mend it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +151,7 @@ def read(path: Path) -> Bundle:
         raise ModelError(f"{path} is not a plain file; name a .latent file.")
     try:
         with path.open("rb") as file:
-            data = file.read(TOTAL_LIMIT + 1)
+            data = file.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise ModelError(f"{path} could not be read ({error.strerror}); check its permissions and its disk.") from error
     if not data:
@@ -176,7 +170,7 @@ def parse(path: Path, data: bytes) -> Bundle:
         For anything else that is not to be trusted.
     """
     try:
-        members = archive.unpack(data, known=_KNOWN, member_limit=MEMBER_LIMIT, total_limit=TOTAL_LIMIT)
+        members = archive.unpack(data, known=_KNOWN, member_limit=MEMBER_LIMIT, total_limit=SIZE_LIMIT)
         manifest = _manifest(members)
         _check_members(manifest, members)
         parts = _unpack(members)

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from pydantic import BaseModel
 
 from appliance.errors import ModelError
-from appliance.folders import shown, write_whole
+from appliance.folders import shown, sync_folder, write_whole
 
 __all__ = [
     "digest_of",
@@ -23,7 +23,6 @@ __all__ = [
     "read_page",
     "set_aside",
     "share",
-    "sync_folder",
     "write_page",
     "writing",
 ]
@@ -96,15 +95,6 @@ def make_folder(folder: Path) -> None:
         sync_folder(folder.parent)
     elif not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are safe."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

@@ -5,13 +5,13 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from appliance.model.outside import NAME_PATTERN
 from appliance.spectrum.codec import BINS, BINS_PER_OCTAVE, FLOOR_DB, TOP_HZ
 
-__all__ = ["FORMAT", "LATENT_SIZE", "NAME_PATTERN", "Manifest", "Member", "SpectrumLayout", "Statistics"]
+__all__ = ["FORMAT", "LATENT_SIZE", "Manifest", "Member", "SpectrumLayout", "Statistics"]
 
 FORMAT: Final = 1
 LATENT_SIZE: Final = 32
-NAME_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 # What a terminal would obey instead of print has no place in a name.
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]

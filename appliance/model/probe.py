@@ -6,23 +6,18 @@ what is broken, not what is unusual.
 """
 
 import math
-import os
-import stat
 from collections.abc import Callable, Mapping
-from io import FileIO
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from appliance.errors import ModelError
-from appliance.folders import shown
-from appliance.model.bundle import TOTAL_LIMIT, Bundle, DamagedError
+from appliance.model.bundle import Bundle
 from appliance.model.manifest import LATENT_SIZE
 from appliance.spectrum import traits
 from appliance.spectrum.codec import FLOOR_DB, Floats, bin_hz, power
 
-__all__ = ["check_axes", "check_sounds", "check_statistics", "open_file"]
+__all__ = ["check_axes", "check_sounds", "check_statistics"]
 
 # Traits by which the score ranks.
 _TRAITS: Final[Mapping[str, Callable[[Floats], Floats]]] = {
@@ -49,31 +44,6 @@ _SPREAD: Final = 2.0
 _RISE_SD: Final = (0.1, 6.0)
 # The studio's axes are orthonormal to 2e-15, in float32 to 1e-6.
 _ORTHONORMAL: Final = 1e-3
-
-
-def open_file(path: Path, name: str) -> FileIO:
-    """Open a file for reading, if it is a plain one of a size that a model can have; links are not followed.
-
-    Raises
-    ------
-    ModelError
-        If it is anything else; DamagedError if it is empty.
-    """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    try:
-        # A device could do something on being opened.
-        _check_kind(path.lstat(), name)
-        handle = os.open(path, flags)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its path is no path"
-        raise ModelError(f"{shown(name)} could not be opened ({reason}); check its name and permissions.") from error
-    file = FileIO(handle)
-    try:
-        _check_kind(os.fstat(handle), name)
-    except ModelError:
-        file.close()
-        raise
-    return file
 
 
 def check_axes(bundle: Bundle) -> None:
@@ -141,20 +111,6 @@ def sample(bundle: Bundle) -> Floats:
     """Up to 512 places from all over the atlas, (n, 32)."""
     atlas = bundle.parts.atlas
     return atlas[:: -(-len(atlas) // 512)]
-
-
-def _check_kind(found: os.stat_result, name: str) -> None:
-    name = shown(name)
-    if stat.S_ISLNK(found.st_mode):
-        raise ModelError(f"{name} is a link; copy the file itself.")
-    if stat.S_ISDIR(found.st_mode):
-        raise ModelError(f"{name} is a folder; name a .latent file.")
-    if not stat.S_ISREG(found.st_mode):
-        raise ModelError(f"{name} is not a plain file; name a .latent file.")
-    if found.st_size == 0:
-        raise DamagedError(f"{name} is empty; copy it again.")
-    if found.st_size > TOTAL_LIMIT:
-        raise ModelError(f"{name} is larger than {TOTAL_LIMIT >> 20} MiB; export a smaller model.")
 
 
 def _check_values(bundle: Bundle, spectra: Floats) -> None:

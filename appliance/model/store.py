@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.errors import ModelError
-from appliance.folders import shown
+from appliance.folders import shown, sync_folder
 from appliance.model.choice import Choice, Entry, Pointer, Probation, begins, superfluous
 from appliance.model.disk import (
     digest_of,
@@ -30,7 +30,6 @@ from appliance.model.disk import (
     read_page,
     set_aside,
     share,
-    sync_folder,
     write_page,
     writing,
 )

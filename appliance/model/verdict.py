@@ -17,6 +17,8 @@ class Verdict(BaseModel):
         Where it is refused: one sentence that names the file, and says what is wrong and what to do.
     whole : bool
         False: bytes are missing or damaged, so that a copy that is still under way may mend it.
+    judged : bool
+        False: the trial did not come about, so nothing is known of the file, and another may accept it.
     name, licence, author, created : str
         From the manifest.
     digest : str
@@ -38,6 +40,7 @@ class Verdict(BaseModel):
     accepted: bool
     reason: str = ""
     whole: bool = True
+    judged: bool = True
     name: str = ""
     licence: str = ""
     author: str = ""

@@ -9,7 +9,7 @@ taken up minutes later where it stopped. So a file is judged by what is in it, a
     5 s     what was tried and refused though it is whole goes to the rejected ones; so do links and devices
     15 s    any other model is tried too; one that is damaged or cut short is told of and stays, to be resumed
     60 s    files of other names and folders go to the rejected ones
-    60 min  what is still cut short goes there as well
+    60 min  what is still cut short goes there as well, and so does what could still not be tried
     1 day   what another program has begun under a temporary name is thrown away
 
 Whatever is larger than any model is thrown away at once. With every change all of it begins anew. What could not be
@@ -24,10 +24,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["SETTLE_S", "SIZE_LIMIT", "Incoming", "Kind", "Stamp", "Step", "kind_of"]
+from appliance.model.outside import SIZE_LIMIT
 
-# That of `model.bundle`, which loads too much for a process that only waits.
-SIZE_LIMIT: Final = 128 * 2**20
+__all__ = ["SETTLE_S", "Incoming", "Kind", "Stamp", "Step", "kind_of"]
+
 _SUFFIX: Final = ".latent"
 _TEMPORARY: Final = (".filepart", ".part", ".partial", ".tmp", ".crdownload", "~")
 
@@ -72,6 +72,7 @@ class _Phase(enum.Enum):
     CUT = enum.auto()
     REFUSED = enum.auto()
     NO_ROOM = enum.auto()
+    UNTRIED = enum.auto()
     LEFT = enum.auto()
 
 
@@ -166,10 +167,12 @@ class Incoming:
 
     def no_room(self, name: str, now_s: float) -> bool:
         """Note that a file cannot be taken now, and is tried again later; gives whether this is news."""
-        watched = self._watched[name]
-        news = watched.phase is not _Phase.NO_ROOM
-        watched.phase, watched.told, watched.again_s = _Phase.NO_ROOM, True, now_s + _TRY_AGAIN_S
-        return news
+        return self._put_off(name, _Phase.NO_ROOM, now_s)
+
+    def untried(self, name: str, reason: str, now_s: float) -> bool:
+        """Note that a file could not be tried, which is done again later for an hour; gives whether this is news."""
+        self._watched[name].reason = reason
+        return self._put_off(name, _Phase.UNTRIED, now_s)
 
     def reason(self, name: str) -> str:
         """Give the reason that was noted."""
@@ -186,6 +189,12 @@ class Incoming:
     def forget(self, name: str) -> None:
         """Note that a file is gone, or must be looked at as if it were new."""
         self._watched.pop(name, None)
+
+    def _put_off(self, name: str, phase: _Phase, now_s: float) -> bool:
+        watched = self._watched[name]
+        news = watched.phase is not phase
+        watched.phase, watched.told, watched.again_s = phase, True, now_s + _TRY_AGAIN_S
+        return news
 
 
 def _plan(name: str, watched: _Watched) -> tuple[Step, float] | None:
@@ -208,7 +217,10 @@ def _plan_of_model(watched: _Watched) -> tuple[Step, float]:
             return Step.TRY, watched.since_s + _TELL_S
         case _Phase.REFUSED:
             return Step.REJECT, watched.since_s + _REFUSE_S
-        case _Phase.NO_ROOM:
+        # A file that ends its trial on purpose must not be tried for ever.
+        case _Phase.UNTRIED if watched.again_s > watched.since_s + _GIVE_UP_S:
+            return Step.REJECT, watched.since_s + _GIVE_UP_S
+        case _Phase.NO_ROOM | _Phase.UNTRIED:
             return Step.TRY, watched.again_s
         case _Phase.CUT if watched.told:
             return Step.REJECT, watched.since_s + _GIVE_UP_S

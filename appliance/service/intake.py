@@ -164,6 +164,9 @@ class Intake:
         if not still(name, folder, stamp):
             # What was judged is not what is there by now.
             self._incoming.forget(name)
+        elif not verdict.judged:
+            news = self._incoming.untried(name, verdict.reason, self._clock())
+            self._tell_put_off(name, f"{verdict.reason} That is done here by itself within a minute.", news)
         elif verdict.whole and stamp.size > 0:
             self._incoming.refused(name, verdict.reason)
         else:
@@ -237,7 +240,10 @@ class Intake:
 
     def _put_off(self, name: str, reason: str) -> None:
         """Try a file again later, and say why."""
-        if self._incoming.no_room(name, self._clock()):
+        self._tell_put_off(name, reason, self._incoming.no_room(name, self._clock()))
+
+    def _tell_put_off(self, name: str, reason: str, news: bool) -> None:
+        if news:
             # Where there is no room for a model, there may be none for a sentence.
             with contextlib.suppress(OSError):
                 self._tell(name, reason)

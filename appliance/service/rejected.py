@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from appliance.folders import shown, write_whole
-from appliance.service.incoming import SIZE_LIMIT, Kind, Stamp, kind_of
+from appliance.model.outside import SIZE_LIMIT
+from appliance.service.incoming import Kind, Stamp, kind_of
 from appliance.service.taking import copied
 
 __all__ = ["MOST_BYTES", "Rejected", "safe_name", "why_not"]

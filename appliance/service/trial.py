@@ -21,11 +21,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from appliance.errors import ModelError
+from appliance.errors import DamagedError, ModelError
 from appliance.folders import shown
-from appliance.model.bundle import DamagedError
-from appliance.model.manifest import NAME_PATTERN
-from appliance.model.probe import open_file
+from appliance.model.outside import NAME_PATTERN, open_file
 from appliance.model.verdict import Verdict
 
 __all__ = ["TrialLimits", "tried"]
@@ -98,9 +96,7 @@ def tried(path: Path, name: str, limits: TrialLimits = _USUAL) -> Verdict:
     except ModelError as error:
         return Verdict(accepted=False, reason=str(error), whole=not isinstance(error, DamagedError))
     except OSError as error:
-        return _refused(
-            name, f"could not be tried ({error.strerror})", "try it again, or run latent doctor", whole=False
-        )
+        return _untried(name, f"could not be tried ({error.strerror})", "try it again, or run latent doctor")
     if verdict.accepted and (verdict.digest, verdict.size) != (digest, size):
         verdict = _refused(name, "changed while it was tried", "copy it again", whole=False)
     return verdict.model_copy(update={"digest": digest, "size": size})
@@ -171,9 +167,9 @@ def _read(answer: bytes, name: str) -> Verdict | None:
     told = {key: shown(getattr(verdict, key)) for key in ("licence", "author", "created", "reason")}
     named = re.fullmatch(NAME_PATTERN, verdict.name) is not None
     if verdict.accepted:
-        return verdict.model_copy(update=told | {"reason": "", "whole": True}) if named else None
+        return verdict.model_copy(update=told | {"reason": "", "whole": True, "judged": True}) if named else None
     fits = name in told["reason"] and len(told["reason"]) <= _LONGEST_REASON + len(name)
-    return verdict.model_copy(update=told | {"name": verdict.name if named else ""}) if fits else None
+    return verdict.model_copy(update=told | {"name": verdict.name if named else "", "judged": True}) if fits else None
 
 
 def _ended(status: int, name: str, limits: TrialLimits) -> Verdict:
@@ -183,15 +179,19 @@ def _ended(status: int, name: str, limits: TrialLimits) -> Verdict:
     if cause in _TOO_LARGE:
         return _refused(name, f"needs more memory than the {limits.memory_mb:g} MB allowed", "export a smaller model")
     if cause in _INTERRUPTED:
-        return _refused(name, "was interrupted while it was tried", "try it again", whole=False)
+        return _untried(name, "was interrupted while it was tried", "try it again")
     if cause > 0:
         return _refused(name, f"crashed the decoder ({signal.Signals(cause).name})", "export it anew")
     problem = f"could not be tried (the trial ended with {status})"
-    return _refused(name, problem, "try it again, or run latent doctor", whole=False)
+    return _untried(name, problem, "try it again, or run latent doctor")
 
 
 def _refused(name: str, problem: str, remedy: str, whole: bool = True) -> Verdict:
     return Verdict(accepted=False, reason=f"{name} {problem}; {remedy}.", whole=whole)
+
+
+def _untried(name: str, problem: str, remedy: str) -> Verdict:
+    return _refused(name, problem, remedy).model_copy(update={"judged": False})
 
 
 def _surroundings() -> dict[str, str]:

@@ -95,6 +95,7 @@ def test_who_is_healthy(engine: EngineSeen, engine_healthy: bool, player: Player
         (replace(FILLING, made_age_s=12.0), "no sound was made for 12 s though the reserve is not full"),
         (replace(SOFT, shortfall_lu=31.0), "the fresh sound is 31 LU softer than announced"),
         (replace(SOFT, shortfall_lu=math.inf), "the fresh sound is inf LU softer than announced"),
+        (replace(SOFT, shortfall_lu=math.nan), "the loudness of the fresh sound cannot be measured"),
         (replace(FULL, finite=False), "the fresh sound is not finite"),
     ],
 )

@@ -215,7 +215,7 @@ def test_a_bomb_that_lies_about_its_size(bundle_path: Path, monkeypatch: pytest.
 
 
 def test_members_that_are_too_much_together(bundle_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "TOTAL_LIMIT", 2**19)
+    monkeypatch.setattr(bundle, "SIZE_LIMIT", 2**19)
     members = members_of(bundle_path)
     with zipfile.ZipFile(bundle_path, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in {**members, "encoder.onnx": bytes(2**18), "decoder.onnx": bytes(2**18)}.items():
@@ -224,7 +224,7 @@ def test_members_that_are_too_much_together(bundle_path: Path, monkeypatch: pyte
 
 
 def test_a_file_that_is_too_large(bundle_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "TOTAL_LIMIT", 2**10)
+    monkeypatch.setattr(bundle, "SIZE_LIMIT", 2**10)
     assert "is larger than" in refusal(bundle_path)
 
 

@@ -1,6 +1,5 @@
 """What can be told of a model without the engine; the zoo has the bad ones, here are the edges."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +8,10 @@ import numpy as np
 import pytest
 from small_model import good
 
-from appliance.errors import ModelError
-from appliance.model.bundle import Bundle, DamagedError, parse, read
+from appliance.errors import DamagedError, ModelError
+from appliance.model.bundle import Bundle, parse, read
 from appliance.model.decoder import open_decoder
-from appliance.model.probe import check_axes, check_sounds, check_statistics, open_file
+from appliance.model.probe import check_axes, check_sounds, check_statistics
 from appliance.spectrum.codec import BINS, Floats
 
 SHIPPED = sorted((Path(__file__).parents[2] / "models").glob("*.latent"))
@@ -37,44 +36,6 @@ def test_shipped_models_pass(path: Path) -> None:
     check_axes(shipped)
     check_sounds(shipped, decode, LATENTS)
     check_statistics(shipped, decode)
-
-
-def test_a_file_is_opened(tmp_path: Path) -> None:
-    path = good(tmp_path)
-
-    with open_file(path, "mine.latent") as file:
-        assert file.read() == path.read_bytes()
-
-
-def test_a_link_that_took_the_place_of_a_file_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look and the opening, as somebody would who knows what we do."""
-    path = tmp_path / "mine.latent"
-    path.symlink_to(good(tmp_path))
-    monkeypatch.setattr(Path, "lstat", lambda path: path.stat())
-
-    with pytest.raises(ModelError, match=r"mine\.latent could not be opened"):
-        open_file(path, "mine.latent")
-
-
-def test_what_is_refused_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = good(tmp_path)
-    looked = tmp_path.stat()
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    monkeypatch.setattr(os, "fstat", lambda handle: looked)
-
-    with pytest.raises(ModelError, match="is a folder"):
-        open_file(path, "mine.latent")
-
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-
-
-def test_a_file_larger_than_any_model(tmp_path: Path) -> None:
-    path = tmp_path / "large.latent"
-    with path.open("wb") as file:
-        file.truncate(2**40)
-
-    with pytest.raises(ModelError, match=r"^large\.latent is larger than 128 MiB; export a smaller model\.$"):
-        open_file(path, "large.latent")
 
 
 def test_sentences_call_a_file_what_one_likes(tmp_path: Path) -> None:

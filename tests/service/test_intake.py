@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import ModelError
+from appliance.model.outside import SIZE_LIMIT
 from appliance.model.store import Pointer, Store
 from appliance.model.verdict import Verdict
 from appliance.service import intake as intake_module
 from appliance.service import pruning, taking
-from appliance.service.incoming import SIZE_LIMIT
 from appliance.service.intake import Intake
 from appliance.service.rejected import MOST_BYTES, Rejected, safe_name
 from appliance.settings import ModelSettings
@@ -44,6 +44,7 @@ class Stage:
         self.wall_s = 0.0
         self.said: list[str] = []
         self.tried: list[str] = []
+        self.hindered = ""
         self.during: Callable[[Path], None] = lambda path: None
         self.settings = ModelSettings(free_mb=16, **settings)
         self.store = Store(self.models)
@@ -66,6 +67,8 @@ class Stage:
         self.tried.append(name)
         data = path.read_bytes()
         self.during(path)
+        if self.hindered:
+            return Verdict(accepted=False, reason=f"{name} {self.hindered}; try it again.", judged=False)
         if not zipfile.is_zipfile(path) or b"damaged" in data:
             return Verdict(accepted=False, reason=f"{name} is cut short; copy it again.", whole=False)
         if b"silent" in data:
@@ -186,6 +189,52 @@ def test_a_copy_cut_off_is_told_resumed_and_taken(stage: Stage) -> None:
     assert not list(stage.folder.iterdir())
     stage.wait(1.0)
     assert stage.plays == digest(data)
+
+
+def test_a_trial_that_did_not_come_about_says_nothing_of_the_file(stage: Stage) -> None:
+    stage.hindered = "was interrupted while it was tried"
+    stage.put("mine.latent", model())
+    stage.wait(1.0)
+    hindered = "mine.latent was interrupted while it was tried; try it again."
+    assert stage.reason("mine.latent") == f"{hindered} That is done here by itself within a minute.\n"
+    stage.wait(59.0)
+    assert stage.tried == ["mine.latent"]
+    stage.wait(1.0)
+    assert stage.tried == ["mine.latent"] * 2
+    assert len(stage.said) == 1
+
+    stage.hindered = ""
+    stage.wait(60.0)
+    assert stage.plays == digest(model())
+    assert stage.left() == []
+    assert list(stage.folder.iterdir()) == []
+
+
+def test_a_bad_one_whose_trial_did_not_come_about_is_refused_by_the_next(stage: Stage) -> None:
+    stage.hindered = "could not be tried (Cannot allocate memory)"
+    stage.put("mine.latent", model("silent"))
+    stage.wait(1.0)
+    stage.hindered = ""
+    stage.wait(60.0)
+    stage.wait()
+
+    assert stage.left() == []
+    assert stage.reason("mine.latent") == "mine.latent is silent; train it anew.\n"
+
+
+def test_what_cannot_be_tried_for_an_hour_goes(stage: Stage) -> None:
+    stage.hindered = "could not be tried (the trial ended with 3)"
+    stage.put("mine.latent", model())
+    for _ in range(58):
+        stage.wait(60.0)
+    assert stage.left() == ["mine.latent"]
+    for _ in range(3):
+        stage.wait(60.0)
+
+    assert 58 <= len(stage.tried) <= 60
+    assert stage.left() == []
+    assert (stage.folder / "mine.latent").read_bytes() == model()
+    assert stage.reason("mine.latent") == "mine.latent could not be tried (the trial ended with 3); try it again.\n"
 
 
 def test_a_copy_never_resumed_goes_after_an_hour(stage: Stage) -> None:

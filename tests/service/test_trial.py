@@ -1,6 +1,8 @@
 """Models are tried in a process of their own: the good ones pass, and nothing in a file harms or fools who asks."""
 
 import dataclasses
+import errno
+import json
 import os
 import re
 import subprocess
@@ -13,13 +15,12 @@ from small_model import good
 from soak.fuzz_models import fuzz
 from zoo import ZOO
 
-from appliance.errors import ModelError
-from appliance.model.bundle import DamagedError
-from appliance.model.probe import open_file
+from appliance.errors import DamagedError, ModelError
+from appliance.model.outside import open_file
 from appliance.model.verdict import Verdict
 from appliance.service import trial
+from appliance.service.judging import judged
 from appliance.service.trial import TrialLimits, tried
-from appliance.service.try_out import judged
 
 SHIPPED = sorted((Path(__file__).parents[2] / "models").glob("*.latent"))
 PATIENCE_S = 30.0
@@ -186,11 +187,13 @@ def test_who_only_says_so_is_still_held_to_digest_and_form(tmp_path: Path, monke
         "told = dict(accepted=False, reason='an insult')": "could not be tried",
         "told = dict(accepted=False, reason='mine.latent ' + 'x' * 5000)": "could not be tried",
         "told = [told]": "could not be tried",
+        "told = dict(accepted=False, judged=False, reason='mine.latent is bad.')": "mine.latent is bad.",
     }
     for lie, says in lies.items():
         verdict = asked(tmp_path, monkeypatch, f"{ACCEPTS}{lie}; print(json.dumps(told))")
         assert not verdict.accepted, lie
         assert says in verdict.reason, lie
+        assert verdict.judged is not ("could not be tried" in verdict.reason), lie
         is_a_sentence(verdict.reason, "mine.latent")
 
 
@@ -201,7 +204,7 @@ def test_words_for_a_terminal_are_shown_harmless(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("code", "says", "whole"),
+    ("code", "says", "judged"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"crashed the decoder (SIGSEGV)", True),
         ("import os; os.abort()", "crashed the decoder (SIGABRT)", True),
@@ -214,13 +217,14 @@ def test_words_for_a_terminal_are_shown_harmless(tmp_path: Path, monkeypatch: py
     ],
 )
 def test_each_death_has_its_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str, whole: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str, judged: bool
 ) -> None:
     verdict = asked(tmp_path, monkeypatch, code)
 
     assert not verdict.accepted
     assert says in verdict.reason
-    assert verdict.whole is whole
+    assert verdict.judged is judged
+    assert verdict.whole
     is_a_sentence(verdict.reason, "mine.latent")
 
 
@@ -271,6 +275,31 @@ def test_it_ends_with_who_asked(tmp_path: Path) -> None:
         asking.wait()
 
     wait_for(lambda: not trying(mark), "nobody tries it any more")
+
+
+def test_a_trial_that_cannot_begin_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+
+    verdict = tried(good(tmp_path), "mine.latent")
+
+    assert not verdict.accepted
+    assert not verdict.judged
+    assert "could not be tried (Resource temporarily unavailable)" in verdict.reason
+
+
+def test_who_asked_is_looked_for_before_anything_heavy_is_loaded() -> None:
+    wish = json.dumps({"name": "mine.latent", "parent": 0, "limits": {}})
+    command = [sys.executable, "-X", "importtime", *trial._CHILD, wish]
+
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "appliance.service.sandbox" in loaded
+    assert not loaded & {"numpy", "scipy", "pydantic", "onnx", "onnxruntime", "appliance.service.judging"}
 
 
 def test_limits_say_what_they_are_for() -> None:
