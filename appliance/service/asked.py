@@ -62,7 +62,7 @@ class Asked:
         try:
             return self._room.writer.log_until_now()
         except ValueError as error:
-            raise ApiError("Nothing of this engine has been heard yet: ask again in a moment.") from error
+            raise ApiError("Nothing that can be replayed was heard yet: ask again in a moment.") from error
 
     def save_scene(self, name: str) -> bool:
         """Keep how things stand now."""

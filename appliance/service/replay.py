@@ -9,8 +9,9 @@ import numpy as np
 from appliance.engine.cursor import Cursor
 from appliance.engine.log import MOST_LOG_BYTES, Chosen, Logged, Turn, inputs_of, read
 from appliance.engine.timeline import Timeline
-from appliance.errors import UsageError
+from appliance.errors import ModelError, UsageError
 from appliance.folders import shown
+from appliance.model.library import find
 from appliance.service.build import build_timeline
 from appliance.service.render import PieceNote, heard_within
 from appliance.settings import BUILT_IN_BEDS, NO_BEDS, SoundSettings
@@ -42,7 +43,8 @@ def timeline_of(log: Logged, model: str | None, beds: str | None, tell: Callable
     Parameters
     ----------
     model, beds : str or None
-        Where they are now; None is what is used where nothing is told, or no beds if the log has none.
+        Where they are now; None is the model of that digest if there is one on this machine, and what is used where
+        nothing is told, or no beds if the log has none.
     tell : callable
         Told in one sentence why the bits may differ.
 
@@ -56,7 +58,9 @@ def timeline_of(log: Logged, model: str | None, beds: str | None, tell: Callable
     inputs = log.inputs
     sound = SoundSettings(target_lufs=inputs.target_lufs, ceiling_dbtp=inputs.ceiling_dbtp)
     chosen = beds or (NO_BEDS if inputs.beds is None else BUILT_IN_BEDS)
-    timeline = build_timeline(model, inputs.rate, inputs.channels, chosen, sound, tell, inputs.bounds)
+    timeline = build_timeline(
+        model or _known(inputs.model), inputs.rate, inputs.channels, chosen, sound, tell, inputs.bounds
+    )
     timeline.adopt(inputs.taste)
     now = inputs_of(timeline, sound)
     if now.model != inputs.model:
@@ -70,6 +74,15 @@ def timeline_of(log: Logged, model: str | None, beds: str | None, tell: Callable
     if others:
         tell(f"The log was made with {', '.join(others)}: the sound may differ a little from what was heard.")
     return timeline
+
+
+def _known(digest: str) -> str | None:
+    """The digest, where a model on this machine has it."""
+    try:
+        find(digest)
+    except ModelError:
+        return None
+    return digest
 
 
 def replayed(

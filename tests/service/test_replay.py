@@ -7,6 +7,7 @@ import soundfile
 from appliance.engine.log import Log, Turn, inputs_of, read
 from appliance.engine.timeline import Timeline
 from appliance.errors import UsageError
+from appliance.model.library import digest, shipped
 from appliance.mood import Mood
 from appliance.service.build import build_timeline
 from appliance.service.render import write
@@ -211,6 +212,11 @@ def test_the_same_inputs_are_taken_without_a_word(night):
 def test_other_inputs_are_refused(night, changes, beds, part):
     with pytest.raises(UsageError, match=part):
         timeline_of(with_inputs(night[1], **changes), None, beds, pytest.fail)
+
+
+def test_a_model_of_this_machine_is_found_by_its_digest(night):
+    glass = digest(shipped()["glass"])
+    assert timeline_of(with_inputs(night[1], model=glass), None, None, pytest.fail).model == glass
 
 
 def test_without_beds_none_are_made(night):

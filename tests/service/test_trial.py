@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from small_model import good
+from small_model import good, good_bytes, sealed, unzipped
 from soak.fuzz_models import fuzz
 from zoo import ZOO
+from zoo_networks import scaled
 
 from appliance.errors import DamagedError, ModelError
 from appliance.model.outside import open_file
@@ -80,6 +81,20 @@ def test_shipped_models_are_accepted(path: Path) -> None:
 
 def test_a_small_model_is_accepted(tmp_path: Path) -> None:
     assert tried(good(tmp_path), "mine.latent").accepted
+
+
+def test_where_int8_is_off_on_this_processor_float32_is_played(tmp_path: Path) -> None:
+    members = unzipped(good_bytes())
+    members["decoder.onnx"] = scaled(0.9, 0.0)().SerializeToString()
+    path = tmp_path / "off.latent"
+    path.write_bytes(sealed(members))
+    verdict = tried(path, "mine.latent")
+    assert verdict.accepted, verdict.reason
+    assert verdict.precision == "fp32"
+    # Without it there is none that can be played.
+    del members["decoder.fp32.onnx"]
+    path.write_bytes(sealed(members))
+    assert "dB off its golden spectra" in tried(path, "mine.latent").reason
 
 
 @pytest.mark.parametrize("name", [name for name, animal in ZOO.items() if not animal.alone])
