@@ -29,6 +29,8 @@ class Chain:
         By the frame that a hop begins with; that of ``end`` is among them.
     end : int
         The frame that the hop made next begins with.
+    pure : int
+        From this frame on it could be made again; before it sounds a model that nobody here has.
     """
 
     base: int
@@ -36,6 +38,7 @@ class Chain:
     cursors: dict[int, Cursor]
     end: int
     taste: Taste = NO_TASTE
+    pure: int = 0
 
     def reach(self, frame: int, timeline: Timeline) -> Cursor | None:
         """The cursor of the hop that begins with a frame, found from one before if need be; None if there is none."""
@@ -95,13 +98,18 @@ def recover(ring: Ring, lane: int, timeline: Timeline) -> Chain | None:
         for frame, each in found.items()
         if frame <= end
         and each.cursor.model == timeline.model
-        and each.cursor.models <= timeline.models
         and each.base == base
         and frame == base + each.cursor.hop * timeline.hop_frames
     }
     if last not in fits or end - last > ring.shape.lane_frames:
         return None
-    chain = Chain(base, mood, fits, end, timeline.taste)
+    if not fits[last].models <= timeline.models:
+        # What is made next would lack the clip that still sounds.
+        return None
+    # Where one model was giving way to another as the engine ended, the ring has it, and nobody need make it again.
+    pure = min(frame for frame, cursor in fits.items() if cursor.models <= timeline.models)
+    known = {frame: cursor if cursor.models <= timeline.models else cursor.alone() for frame, cursor in fits.items()}
+    chain = Chain(base, mood, known, end, timeline.taste, pure)
     cursor = chain.reach(end, timeline)
     if cursor is None:
         return None

@@ -1,6 +1,6 @@
 """Where the music is: the small plain value from which the next hop follows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.engine.heed import UNMOVED, Heed
 from appliance.mood import AT_REST, Mood
@@ -161,3 +161,8 @@ class Cursor:
         """Digests of all models without which it cannot be stepped from."""
         sounding = {strand.model for frame in self.trail for strand in frame.strands}
         return frozenset({self.model, *sounding} | ({self.leaving.cursor.model} if self.leaving else set()))
+
+    def alone(self) -> "Cursor":
+        """The same without the model that leaves, for whoever does not have that."""
+        trail = tuple(replace(frame, leaving=None) for frame in self.trail)
+        return replace(self, trail=trail, leaving=None)

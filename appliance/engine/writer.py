@@ -365,7 +365,7 @@ class Writer:
         inlet, timeline, chain = self._inlet, self._timeline, self._chains[self._lane]
         if self._unlogged and not self._pending:
             heard = chain.at(inlet.read)
-            if heard.models == {timeline.model}:
+            if heard.models == {timeline.model} and inlet.read >= chain.pure:
                 self._log_from(chain, chain.base + heard.hop * timeline.hop_frames)
         if timeline.models == {timeline.model}:
             return
@@ -378,7 +378,7 @@ class Writer:
         """Note that from this frame on the sound is this chain's."""
         cursor, timeline = chain.at(frame), self._timeline
         # A log knows one model: where two are heard there is none.
-        self._unlogged = cursor.models != {timeline.model}
+        self._unlogged = cursor.models != {timeline.model} or frame < chain.pure
         if self._unlogged or not self.log.is_of(cursor.model, chain.taste):
             self.log.renew(timeline.model, timeline.bounds, chain.taste)
         if self._unlogged:

@@ -271,3 +271,33 @@ def test_an_engine_that_lost_the_new_model_begins_over_what_sounds(room, make_ti
     rate = room.timeline.rate
     assert min(level_db(sound[at : at + rate // 5]) for at in range(0, len(sound) - rate // 5, rate // 10)) > -40.0
     assert room.word(Word.UNDERRUNS) == room.word(Word.HOLDS) == 0
+
+
+@pytest.mark.parametrize("killed_s", [0.3, 1.0, 2.5, 5.0, 8.0, 9.5, 12.0])
+@pytest.mark.parametrize("reserve_s", [6.0, 20.0])
+def test_a_kill_at_any_instant_of_a_change_is_gone_on_from(
+    tmp_path, timeline, make_timeline, bundles, glass, killed_s, reserve_s
+):
+    """By an engine that has the new model alone."""
+    room = Room(tmp_path, timeline, reserve_s)
+    writer = room.engine()
+    room.play(5.0)
+    writer.change(change_to(glass))
+    before = room.play(killed_s)
+    room.kill()
+    room.play(0.5)
+    room.timeline = make_timeline(with_beds=False)
+    room.timeline.bring(Instrument(bundles["glass"], WIDE))
+    room.timeline.drop({timeline.model})
+    writer = room.engine()
+    assert room.resumed or reserve_s < 20.0 or killed_s < 1.0
+    sound = np.concatenate([before[-24_000:], room.play(1.0)])
+    writer.move(HIGH)
+    sound = np.concatenate([sound, room.play(25.0)])
+    assert room.word(Word.UNDERRUNS) == room.word(Word.HOLDS) == 0
+    rate = timeline.rate
+    assert min(level_db(sound[at : at + rate // 5]) for at in range(0, len(sound) - rate // 5, rate // 10)) > -45.0
+    fresh = make_timeline(with_beds=False)
+    fresh.bring(Instrument(bundles["glass"], WIDE))
+    first = read(writer.log_until_now(), "the log").turns[0]
+    assert room.check_log(fresh, first.frame) >= 1
