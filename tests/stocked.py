@@ -2,7 +2,7 @@
 
 import hashlib
 
-from appliance.model.choice import Entry, Pointer
+from appliance.model.choice import Choice, Entry, Pointer
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
 
@@ -33,6 +33,12 @@ def stocked(store: Store, name: str, data: bytes | None = None, at: float = NOON
     copy = store.private()
     copy.write_bytes(data)
     return store.add(copy, f"{name}-file.latent", verdict_of(data, name), at)
+
+
+def played(store: Store, pointer: Pointer | None, base: str = "default") -> Choice:
+    """Choose a model, and let it be heard for long."""
+    store.choose(pointer, base)
+    return store.note(lambda choice: choice.model_copy(update={"probation": None}))
 
 
 def pointed(entry: Entry) -> Pointer:

@@ -86,11 +86,14 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> bool:
 
 def _missing(music: "MusicSettings") -> list[str]:
     """Say which model or recordings are not there; the services would wait for them, and play others meanwhile."""
-    from appliance.model.library import DEFAULT, find
+    from appliance.model.library import DEFAULT, find, folders
+    from appliance.model.store import Store
     from appliance.settings import BUILT_IN_BEDS, NO_BEDS
 
     problems = []
-    if music.model != DEFAULT:
+    choice = Store(folders()[0]).choice()
+    # Where another was chosen since, that one plays.
+    if music.model != DEFAULT and (choice.current is None or choice.base != music.model):
         from appliance.model.bundle import read
 
         try:

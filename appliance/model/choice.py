@@ -51,11 +51,14 @@ class Probation(_Page):
         Of the boot in which the engine that plays it runs; None: that engine ended on purpose.
     boots : int
         In how many boots it was tried.
+    heard : bool
+        Whether it ever played.
     """
 
     digest: _Digest
-    boot: str | None
+    boot: str | None = None
     boots: Annotated[int, Field(ge=1)] = 1
+    heard: bool = False
 
 
 class Choice(_Page):
@@ -79,10 +82,13 @@ class Choice(_Page):
     played_s: Annotated[float, Field(ge=0.0)] = 0.0
 
     def chosen(self, pointer: Pointer | None, base: str) -> "Choice":
-        """Give what is chosen once ``pointer`` is; the one that is chosen already changes nothing but `base`."""
-        if pointer == self.current:
-            return self.model_copy(update={"base": base})
-        return Choice(current=pointer, previous=self.current, base=base)
+        """Give what is chosen once ``pointer`` is, on probation from the beginning.
+
+        What was chosen and never heard is not gone back to; nor does what is chosen already become what it follows.
+        """
+        unheard = self.current is not None and self.probation is not None and not self.probation.heard
+        previous = self.previous if unheard or pointer == self.current else self.current
+        return Choice(current=pointer, previous=previous, base=base, probation=_begun(pointer))
 
     def gone_back(self, stay: bool) -> "Choice":
         """Give what is chosen once it went back; whether what plays now stays, to be gone back to in turn.
@@ -94,7 +100,12 @@ class Choice(_Page):
         """
         if self.current is None and self.previous is None:
             raise ModelError("There is no model to go back to: choose one with latent model use.")
-        return Choice(current=self.previous, previous=self.current if stay else None, base=self.base)
+        previous = self.current if stay else None
+        return Choice(current=self.previous, previous=previous, base=self.base, probation=_begun(self.previous))
+
+
+def _begun(pointer: Pointer | None) -> Probation | None:
+    return None if pointer is None else Probation(digest=pointer.digest)
 
 
 class Entry(_Page):

@@ -88,7 +88,8 @@ def find(name_or_path: str | None) -> Path:
     ----------
     name_or_path : str or None
         None or ``default`` is the model that is shipped; something with a ``/`` or ending in ``.latent`` is a
-        path; anything else is what `pointer_to` takes.
+        path; the name of a shipped model is that one, whatever was copied here; anything else is what `pointer_to`
+        takes.
 
     Returns
     -------
@@ -128,6 +129,9 @@ def _at(path: Path) -> Path:
 
 
 def _named(name: str) -> Path:
+    ours = shipped()
+    if name in ours:
+        return ours[name]
     store = Store(folders()[0])
     return place_of(pointer_to(name, store), store)
 

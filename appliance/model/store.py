@@ -19,6 +19,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
+from pydantic import ValidationError
+
 from appliance.errors import ModelError
 from appliance.folders import shown, sync_folder
 from appliance.model.choice import Choice, Entry, Pointer, Probation, begins, superfluous
@@ -183,10 +185,14 @@ class Store:
 
     def choice(self) -> Choice:
         """Give what was chosen; where that is missing, damaged or cannot be read, nothing was."""
+        return self.seen() or Choice()
+
+    def seen(self) -> Choice | None:
+        """Give what was chosen, but None where that is damaged or cannot be read."""
         try:
             return read_page(self._choice, Choice) or Choice()
         except (OSError, ValueError):
-            return Choice()
+            return None
 
     def choose(self, pointer: Pointer | None, base: str) -> Choice:
         """Choose what plays from now on; what played becomes what is gone back to.
@@ -310,9 +316,11 @@ class Store:
             return None
 
     def _is_half(self, digest: str) -> bool:
-        # What the disk refuses to show today may be whole tomorrow.
+        # What the disk refuses to show today may be whole tomorrow; a page that is strange may be a later version's.
         try:
             return self._whole(digest) is None
+        except ValidationError as error:
+            return any(each["type"] == "json_invalid" for each in error.errors(include_url=False))
         except OSError:
             return False
         except ValueError:
@@ -348,7 +356,9 @@ class Store:
 
     def _in_use(self) -> set[str]:
         choice = self._chosen()
-        return {pointer.digest for pointer in (choice.current, choice.previous) if pointer is not None}
+        named = self.match(choice.base) if choice.base else None
+        used = {pointer.digest for pointer in (choice.current, choice.previous) if pointer is not None}
+        return used if named is None else used | {named.digest}
 
     def _chosen(self) -> Choice:
         """Read what was chosen, to change it: what is damaged is set aside, and what the disk refuses is raised."""

@@ -35,7 +35,8 @@ class Verdict(BaseModel):
         Of the sound that was rendered with it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # What a later version added is passed over: an older program is to know the models that a newer one took in.
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     accepted: bool
     reason: str = ""

@@ -7,6 +7,7 @@ there, and goes back by itself when a model that has just begun lets it down.
 import dataclasses
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,8 @@ PROBATION_S: Final = 600.0
 _MOST_BOOTS: Final = 3
 # The playlist's hours are written down so often, for a box that is switched off every night.
 _NOTE_EVERY_S: Final = 3600.0
+_TRY_EVERY_S: Final = 60.0
+_MOST_UNWRITTEN: Final = 16
 
 
 class Repertoire:
@@ -71,6 +74,8 @@ class Repertoire:
         self._clock = clock
         self._seen: tuple[int, int, int] | None = None
         self._choice = Choice()
+        # What a full disk has refused so far.
+        self._unwritten: deque[Callable[[Choice], Choice]] = deque(maxlen=_MOST_UNWRITTEN)
         self._chores = Chores(say)
         self._chores.start()
         self._refused: Pointer | None = None
@@ -80,6 +85,7 @@ class Repertoire:
         self._played_s = 0.0
         self._ticked_s = clock()
         self._noted_s = clock()
+        self._tried_s = clock()
 
     # --- beginning
 
@@ -124,11 +130,16 @@ class Repertoire:
     def wanted(self) -> Pointer | None:
         """Give what is to play now; costs no more than a look at whether the file has changed."""
         current = self._look().current
-        if self._refused is not None and current == self._refused:
+        if self._refused is not None and current == self._refused and not self._chosen_again():
             # It was taken back, and the disk does not know yet.
             return self.playing
         self._refused = None
         return current
+
+    def _chosen_again(self) -> bool:
+        """Whether somebody has chosen what was taken back: whoever chooses begins a probation, in no boot yet."""
+        probation = self._choice.probation
+        return probation is not None and probation.boot is None
 
     def take(self, pointer: Pointer | None) -> threading.Event:
         """Note that the engine is about to open another model: from now on it is on probation.
@@ -139,7 +150,7 @@ class Repertoire:
             Set once that is on the disk: should the model take the process down, the next one knows which it was.
         """
         if pointer is not None:
-            self._note_probation(pointer)
+            self._note_probation(pointer, heard=False)
         noted = threading.Event()
         self._chores.add(noted.set)
         return noted
@@ -149,7 +160,10 @@ class Repertoire:
         self.playing, self.trouble = pointer, ""
         self._entry = self._entry_of(pointer)
         self._played_s, self._noted_s = 0.0, self._clock()
-        self._probation_s = None if pointer is None else self._clock()
+        self._probation_s = None
+        if pointer is not None:
+            self._probation_s = self._clock()
+            self._note_probation(pointer)
 
     def failed(self, pointer: Pointer | None, why: str) -> None:
         """Take back a model that was chosen; what played before it is chosen again.
@@ -173,9 +187,11 @@ class Repertoire:
         """Let time pass: a model that has lasted is off probation, and a playlist goes on. To be called often."""
         now_s = self._clock()
         passed_s, self._ticked_s = now_s - self._ticked_s, now_s
-        if self._probation_s is not None and now_s - self._probation_s >= PROBATION_S:
-            self._probation_s = None
-            self._change(lambda known: known.model_copy(update={"probation": None}))
+        self._go_through_probation(now_s)
+        if self._unwritten and now_s - self._tried_s >= _TRY_EVERY_S:
+            self._tried_s = now_s
+            for _ in range(len(self._unwritten)):
+                self._chores.add(partial(self._write, self._unwritten.popleft()))
         if self._settings.model.playlist:
             self._played_s += passed_s
             self._go_through_playlist(now_s)
@@ -203,14 +219,14 @@ class Repertoire:
 
         A model under which an engine died before it had lasted is taken back first.
         """
-        choice = self._look()
-        if choice.current is not None and choice.base != self._settings.music.model:
-            # Who has named another model in the settings since then means that one.
-            choice = self._change(lambda known: known.chosen(None, self._settings.music.model))
+        choice, base = self._look(), self._settings.music.model
+        if choice.base != base and self._store.folder.is_dir():
+            # Who has named another model in the settings since something was chosen means that one.
+            choice = self._change(partial(Choice.chosen, pointer=None, base=base))
         if not self._begun:
             choice = self._judge_earlier_life(choice)
         entries = self._settings.model.playlist
-        if entries and (choice.current is None or choice.current.name not in {entry.model for entry in entries}):
+        if entries and choice.current is None:
             self._entry = len(entries) - 1
             self._play_next(self._clock())
             choice = self._choice
@@ -224,6 +240,7 @@ class Repertoire:
         self.playing, self._begun = pointer, True
         probation = self._look().probation
         if pointer is not None and probation is not None and probation.digest == pointer.digest:
+            # One that has been gone back to may not have lasted before, either.
             self._probation_s = self._clock()
             self._note_probation(pointer, probation.boots + (probation.boot not in (None, self._boot)))
         self._entry = self._entry_of(pointer)
@@ -246,9 +263,10 @@ class Repertoire:
         self.failed(current, why)
         return self._choice
 
-    def _note_probation(self, pointer: Pointer, boots: int = 1) -> None:
-        probation = Probation(digest=pointer.digest, boot=self._boot, boots=boots)
-        self._change(lambda known: known.model_copy(update={"probation": probation}))
+    def _note_probation(self, pointer: Pointer, boots: int = 1, heard: bool = True) -> None:
+        """Note who is on probation in this life, unless another was chosen meanwhile."""
+        probation = Probation(digest=pointer.digest, boot=self._boot, boots=boots, heard=heard)
+        self._change(partial(_with_probation, pointer=pointer, probation=probation))
 
     def _note_played(self) -> None:
         played_s = self._played_s
@@ -262,15 +280,43 @@ class Repertoire:
         except OSError:
             seen = (0, 0, 0)
         if seen != self._seen:
-            self._choice, self._seen = self._store.choice(), seen
+            self._seen, known = seen, self._store.seen()
+            if known is None:
+                self._say("What plays was written down and cannot be read any more, so the music stays as it is.")
+            else:
+                self._choice = known
         return self._choice
 
     def _change(self, change: Callable[[Choice], Choice]) -> Choice:
         """Change what was chosen: here at once, and on the disk as soon as that lets us."""
         # Neither a slow disk nor somebody who holds its lock may keep the music waiting.
         self._choice = change(self._choice)
-        self._chores.add(lambda: self._store.note(change))
+        self._chores.add(partial(self._write, change))
         return self._choice
+
+    def _write(self, change: Callable[[Choice], Choice]) -> None:
+        try:
+            self._store.note(change)
+        except ModelError as error:
+            if not self._unwritten:
+                self._say(str(error))
+            self._unwritten.append(change)
+
+    def _go_through_probation(self, now_s: float) -> None:
+        """Let a model be that has lasted; one that was chosen once more begins again."""
+        choice, playing = self._look(), self.playing
+        if playing is None or choice.current != playing or self._refused is not None:
+            return
+        probation = choice.probation
+        if self._probation_s is None:
+            if probation is not None and probation.boot != self._boot:
+                self._probation_s = now_s
+                self._note_probation(playing)
+        elif now_s - self._probation_s >= PROBATION_S:
+            self._probation_s = None
+            self._change(partial(_with_probation, pointer=playing, probation=None))
+        elif probation is None or probation.boot != self._boot:
+            self._note_probation(playing)
 
     def _go_through_playlist(self, now_s: float) -> None:
         entries = self._settings.model.playlist
@@ -301,6 +347,10 @@ class Repertoire:
             if pointer is not None and entry.model in (pointer.name, pointer.digest[: len(entry.model)]):
                 return number
         return self._entry
+
+
+def _with_probation(known: Choice, pointer: Pointer, probation: Probation | None) -> Choice:
+    return known.model_copy(update={"probation": probation}) if known.current == pointer else known
 
 
 def _off_duty(known: Choice) -> Choice:

@@ -36,9 +36,12 @@ def test_default_is_the_shipped_one(shelves: tuple[Store, Path], name: str | Non
     assert find(name) == shelves[1] / "default.latent"
 
 
-def test_a_model_copied_to_this_machine_hides_the_shipped_one(shelves: tuple[Store, Path]) -> None:
+def test_the_name_of_a_shipped_model_in_settings_means_that_one_and_who_chooses_gets_the_one_that_was_copied(
+    shelves: tuple[Store, Path],
+) -> None:
     store, folder = shelves
-    assert find("harbour") == store.path(store.find("harbour").digest)
+    assert find("harbour") == folder / "harbour.latent"
+    assert pointer_to("harbour", store).digest == store.find("harbour").digest
     assert find("fog-file") == store.path(store.find("fog").digest)
     assert find("choir") == folder / "choir.latent"
 

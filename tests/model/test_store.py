@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import stat
 import subprocess
@@ -11,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from stocked import DAY, NOON, pointed, stocked, verdict_of
+from stocked import DAY, NOON, played, pointed, stocked, verdict_of
 
 from appliance.errors import ModelError
 from appliance.model import disk
@@ -88,20 +89,31 @@ def test_a_model_is_found_by_name_file_and_digits(store: Store) -> None:
 
 def test_a_choice_goes_forth_and_back(store: Store) -> None:
     fog, glass = pointed(stocked(store, "fog")), pointed(stocked(store, "glass"))
-    assert store.choose(fog, "default") == Choice(current=fog, base="default")
-    assert store.choose(glass, "choir") == Choice(current=glass, previous=fog, base="choir")
-    assert store.choose(glass, "default") == Choice(current=glass, previous=fog, base="default")
-    assert store.go_back() == Choice(current=fog, previous=glass, base="default")
-    assert store.go_back() == Choice(current=glass, previous=fog, base="default")
+    assert played(store, fog) == Choice(current=fog, base="default")
+    assert played(store, glass, "choir") == Choice(current=glass, previous=fog, base="choir")
+    begun = {each: Probation(digest=each.digest) for each in (fog, glass)}
+    assert store.choose(glass, "default") == Choice(current=glass, previous=fog, base="default", probation=begun[glass])
+    assert store.go_back() == Choice(current=fog, previous=glass, base="default", probation=begun[fog])
+    assert store.go_back() == Choice(current=glass, previous=fog, base="default", probation=begun[glass])
     assert Store(store.folder).choice() == store.choice()
-    assert store.choose(None, "default") == Choice(previous=glass, base="default")
+    assert played(store, None) == Choice(previous=fog, base="default")
+
+
+def test_what_was_never_heard_is_not_gone_back_to(store: Store) -> None:
+    fog, glass, rain = (pointed(stocked(store, name)) for name in ("fog", "glass", "rain"))
+    played(store, fog)
+    store.choose(glass, "default")
+    assert store.choose(rain, "default").previous == fog
+    store.note(lambda choice: choice.model_copy(update={"probation": Probation(digest=rain.digest, heard=True)}))
+    assert store.choose(glass, "default").previous == rain
 
 
 def test_what_failed_is_marked_and_not_gone_back_to(store: Store) -> None:
     fog, glass = pointed(stocked(store, "fog")), pointed(stocked(store, "glass"))
-    store.choose(fog, "default")
+    played(store, fog)
     store.choose(glass, "default")
-    assert store.go_back("The engine died.") == Choice(current=fog, base="default")
+    back = Choice(current=fog, base="default", probation=Probation(digest=fog.digest))
+    assert store.go_back("The engine died.") == back
     assert [entry.failed for entry in store.entries()] == ["", "The engine died."]
     assert store.go_back("It fell silent.") == Choice(base="default")
     with pytest.raises(ModelError, match="There is no model to go back to"):
@@ -116,7 +128,7 @@ def test_a_shipped_model_can_be_chosen_and_fail(store: Store) -> None:
 def test_what_is_noted_stays_and_a_new_choice_begins_anew(store: Store) -> None:
     fog = pointed(stocked(store, "fog"))
     store.choose(fog, "default")
-    trial = Probation(digest=fog.digest, boot="b1")
+    trial = Probation(digest=fog.digest, boot="b1", heard=True)
     noted = store.note(lambda choice: choice.model_copy(update={"probation": trial, "played_s": 60.0}))
     assert store.choice() == noted
     assert noted.probation == trial
@@ -166,6 +178,18 @@ def test_what_is_in_use_survives_the_loss_of_its_page(store: Store) -> None:
     assert store.path(fog.digest).exists()
 
 
+def test_a_page_of_a_later_version_is_left_alone(store: Store) -> None:
+    fog = stocked(store, "fog")
+    page = store.folder / "store" / f"{fog.digest}.json"
+    told = json.loads(page.read_text())
+    page.write_text(json.dumps(told | {"verdict": told["verdict"] | {"colour": "blue"}, "weather": "fair"}))
+    assert store.entries() == [fog]
+    page.write_text(json.dumps(told | {"number": "the first"}))
+    assert store.entries() == []
+    store.tidy()
+    assert store.path(fog.digest).exists()
+
+
 def test_leftovers_go_and_work_in_progress_stays(store: Store) -> None:
     stocked(store, "fog")
     mine = store.private()
@@ -207,7 +231,7 @@ def test_what_is_dropped_takes_no_room(store: Store) -> None:
 
 def test_what_plays_or_would_be_gone_back_to_is_not_removed(store: Store) -> None:
     fog, glass, rain = (stocked(store, name) for name in ("fog", "glass", "rain"))
-    store.choose(pointed(fog), "default")
+    played(store, pointed(fog))
     store.choose(pointed(glass), "default")
     with pytest.raises(ModelError, match="fog is what would be gone back to; choose another"):
         store.remove(fog.digest)

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from engine_thread import RESERVE_S, SETTINGS, Engine, full, play
 from patience import until
+from stocked import played
 
 from appliance.api.client import ask
 from appliance.engine.log import read as read_log
-from appliance.errors import ApiError
+from appliance.errors import ApiError, ModelError
 from appliance.model.bundle import Bundle
 from appliance.model.library import digest, pointer_to, shipped
 from appliance.model.store import Pointer, Probation, Store
 from appliance.service import changing as changing_module
+from appliance.service import repertoire as repertoire_module
 from appliance.settings import ModelSettings, MusicSettings, PlaylistEntry
 from appliance.stream.layout import Word, boot_id
 from appliance.stream.ring import Ring, create
@@ -90,7 +92,7 @@ def test_what_is_chosen_is_glided_over_to_and_the_model_before_is_let_go(
     assert told(engine)["probation_s"] > 500.0
     play_until(ring, lambda: not told(engine)["gliding"])
     assert json.loads(ring.facts.read())["model"] == "glass"
-    assert store.choice().probation == Probation(digest=digest(shipped()["glass"]), boot=BOOT)
+    assert store.choice().probation == Probation(digest=digest(shipped()["glass"]), boot=BOOT, heard=True)
     assert ring.words[Word.REWINDS] >= 1
     # To the model of the settings there is a way back as well.
     store.go_back()
@@ -130,9 +132,9 @@ def test_after_a_power_cut_it_is_tried_again_but_not_for_ever(engine: Engine, ri
     engine.start()
     until(lambda: full(ring))
     assert told(engine)["name"] == "glass"
-    until(lambda: store.choice().probation == Probation(digest=glass.digest, boot=BOOT, boots=3))
+    until(lambda: store.choice().probation == Probation(digest=glass.digest, boot=BOOT, boots=3, heard=True))
     engine.end()
-    assert store.choice().probation == Probation(digest=glass.digest, boot=None, boots=3)
+    assert store.choice().probation == Probation(digest=glass.digest, boot=None, boots=3, heard=True)
     store.note(lambda c: c.model_copy(update={"probation": Probation(digest=glass.digest, boot="other", boots=3)}))
     other = again(engine)
     until(lambda: full(ring))
@@ -142,7 +144,7 @@ def test_after_a_power_cut_it_is_tried_again_but_not_for_ever(engine: Engine, ri
 
 
 def test_a_model_that_is_gone_is_passed_over(engine: Engine, ring: Ring, store: Store) -> None:
-    store.choose(pointer_to("glass", store), "default")
+    played(store, pointer_to("glass", store))
     store.choose(Pointer(digest="0" * 64, name="mine"), "default")
     engine.start()
     until(lambda: full(ring))
@@ -186,6 +188,7 @@ def test_a_model_whose_sound_is_not_finite_is_taken_back_without_a_restart(
     engine.start()
     until(lambda: full(ring))
     monkeypatch.setattr(changing_module, "Instrument", spoilt)
+    monkeypatch.setattr(changing_module, "_UNWELL_S", 0.5)
     store.choose(pointer_to("glass", store), "default")
     play_until(ring, lambda: engine.said)
     assert "glass was taken back" in engine.said[0]
@@ -197,7 +200,7 @@ def test_a_model_whose_sound_is_not_finite_is_taken_back_without_a_restart(
 
 
 def test_settings_that_name_another_model_later_win(engine: Engine, ring: Ring, store: Store) -> None:
-    store.choose(pointer_to("glass", store), "default")
+    played(store, pointer_to("glass", store))
     engine.settings = SETTINGS.model_copy(update={"music": MusicSettings(seed=7, beds="none", model="choir")})
     engine.start()
     until(lambda: full(ring))
@@ -275,3 +278,59 @@ def test_what_was_banned_in_a_model_holds_as_soon_as_it_plays(
     store.go_back()
     play_until(ring, lambda: told(engine)["name"] == "default" and not told(engine)["gliding"])
     assert [spot["banned"] for spot in ask(engine.folder, {"do": "spots"})["spots"]] == [True]
+
+
+def test_what_cannot_be_read_changes_nothing(engine: Engine, ring: Ring, store: Store) -> None:
+    store.choose(pointer_to("glass", store), "default")
+    engine.start()
+    until(lambda: full(ring))
+    until(lambda: store.choice().probation.boot == BOOT)
+    (store.folder / "choice.json").write_text("{rubbish")
+    play_until(ring, lambda: engine.said)
+    assert "cannot be read" in engine.said[0]
+    play(ring, 3.0)
+    assert (told(engine)["name"], told(engine)["coming"]) == ("glass", None)
+
+
+def test_who_goes_there_and_back_at_once_leaves_it_on_probation(engine: Engine, ring: Ring, store: Store) -> None:
+    glass = pointer_to("glass", store)
+    played(store, glass)
+    engine.start()
+    until(lambda: full(ring))
+    assert told(engine)["probation_s"] is None
+    store.choose(pointer_to("choir", store), "default")
+    store.choose(glass, "default")
+    play_until(ring, lambda: told(engine)["probation_s"] is not None)
+    until(lambda: store.choice().probation == Probation(digest=glass.digest, boot=BOOT, heard=True))
+    assert told(engine)["name"] == "glass"
+
+
+def test_a_guest_in_a_playlist_is_still_there_the_next_morning(engine: Engine, ring: Ring, store: Store) -> None:
+    model = ModelSettings(policy="playlist", playlist=(PlaylistEntry(model="glass"),))
+    engine.settings = SETTINGS.model_copy(update={"model": model})
+    store.choose(pointer_to("choir", store), "default")
+    engine.start()
+    until(lambda: full(ring))
+    assert told(engine)["name"] == "choir"
+
+
+def test_a_disk_that_is_full_is_asked_again(
+    engine: Engine, ring: Ring, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glass, note, refused = pointer_to("glass", store), Store.note, threading.Event()
+    store.choose(glass, "default")
+    store.note(lambda c: c.model_copy(update={"probation": Probation(digest=glass.digest, boot=BOOT)}))
+
+    def full_once(self: Store, change):
+        if not refused.is_set():
+            refused.set()
+            raise ModelError("There is no room on the disk; make room.")
+        return note(self, change)
+
+    monkeypatch.setattr(Store, "note", full_once)
+    monkeypatch.setattr(repertoire_module, "_TRY_EVERY_S", 0.0)
+    engine.start()
+    until(lambda: full(ring))
+    assert told(engine)["name"] == "default"
+    play_until(ring, lambda: store.choice().current is None)
+    assert [each for each in engine.said if "no room" in each] == ["There is no room on the disk; make room."]

@@ -253,9 +253,10 @@ def judge(show: Show, began_s: list[float], fade_s: float, found: Found) -> None
     )
     rng = np.random.default_rng(1)
     at = [round(each * RATE) for each in began_s]
-    elsewhere = rng.integers(RATE, len(sound) - 2 * RATE, max(16, len(at))) if at else []
-    steps, others = (np.array([steepest(sound, each) for each in places]) for places in (at, elsewhere))
     if at:
+        drawn = rng.integers(RATE, len(sound) - 2 * RATE, max(32, 2 * len(at)))
+        elsewhere = [each for each in drawn if min(abs(each - change) for change in at) > 2 * RATE]
+        steps, others = (np.array([steepest(sound, each) for each in places]) for places in (at, elsewhere))
         found.figures["steepest step at changes, elsewhere"] = [float(steps.max()), float(others.max())]
         found.need(steps.max() <= 1.5 * others.max(), "There is a click at a change.")
         loudness_of(power, began_s, fade_s, found)
