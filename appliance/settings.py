@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from appliance.errors import MoodError, SettingsError
 from appliance.folders import configuration_folder, shown
 from appliance.mood import Mood
+from appliance.names import sentence
 from appliance.toml_lines import line_of
 from appliance.wiring import checks
 from appliance.wiring.room import (
@@ -250,8 +251,8 @@ def read_settings(path: Path | None) -> Settings:
     lines = [(line_of(text, where), shown(what)) for where, what in found]
     # In the order of the file; what is found at no line goes first.
     ordered = sorted(lines, key=lambda each: each[0] or 0)
-    told = "; ".join(sentence if line is None else f"line {line}, {sentence}" for line, sentence in ordered)
-    raise SettingsError(f"The settings file {name} needs mending: {told}.")
+    told = "; ".join(what if line is None else f"line {line}, {what}" for line, what in ordered)
+    raise SettingsError(sentence(f"The settings file {name} needs mending: {told}"))
 
 
 _PATTERNS = {

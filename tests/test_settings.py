@@ -55,7 +55,8 @@ def refusal(tmp_path, text):
         read_settings(path)
     told = str(caught.value)
     assert "\n" not in told
-    assert told.endswith(".")
+    assert told.endswith((".", "?"))
+    assert not told.endswith("?.")
     return told
 
 

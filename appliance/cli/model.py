@@ -1,5 +1,6 @@
 """``latent model``."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from appliance.cli.words import day
 from appliance.errors import ModelError, SettingsError, UsageError
 from appliance.folders import shown
 from appliance.model.choice import Choice, Pointer
-from appliance.model.library import DEFAULT, digest, find, folders, place_of, pointer_to
+from appliance.model.library import DEFAULT, digest, find, folders, place_of, pointer_to, shipped
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
+from appliance.service.incoming import parted
 from appliance.settings import Settings, read_settings
 
 __all__ = ["model"]
@@ -73,8 +75,9 @@ def list_(as_json: bool) -> None:
         click.echo(f"{shown(str(engine.get('name')))} plays, which is none of these.")
     elif choice.current is None and not any({"plays", "chosen"} & {*row.states} for row in rows):
         click.echo(f"The settings choose {shown(base)}.")
-    if trouble:
-        click.echo(shown(trouble))
+    # What the engine is in trouble about may be why one failed.
+    for why in dict.fromkeys(filter(None, [*(row.failed for row in rows), trouble])):
+        click.echo(shown(why))
 
 
 @model.command()
@@ -101,10 +104,11 @@ def info(name: str, as_json: bool) -> None:
         click.echo(json.dumps({**known, **row.as_json(), "scores": scores, "verdict": told, "card": bundle.parts.card}))
         return
     measured = {} if verdict is None else _measured(verdict)
-    rounded = {each: _rounded(score) for each, score in scores.items()}
-    click.echo(_page(known | _facts(row) | measured | rounded))
+    click.echo(_page(known | _facts(row) | measured))
     lines = bundle.parts.card.strip().splitlines()
     click.echo("\n".join(["", *map(shown, lines[:_CARD_LINES]), *(["..."] if len(lines) > _CARD_LINES else [])]))
+    if scores:
+        click.echo("\n" + _page({each: _rounded(score) for each, score in scores.items()}))
 
 
 @model.command()
@@ -138,8 +142,8 @@ def check(ctx: click.Context, file: Path, as_json: bool) -> None:
 def use(name: str, config: Path | None, as_json: bool) -> None:
     """Let model NAME play, and wait until it does.
 
-    NAME is that of the model, or that of its file, or the first digits of its digest; "default" is the one that is
-    shipped so. Without an engine it plays from the next start on.
+    NAME is that of the model, or that of its file, or the first four or more digits of its digest; "default" is the one
+    that is shipped so. Without an engine it plays from the next start on.
 
     Example: latent model use glass
     """
@@ -150,7 +154,7 @@ def use(name: str, config: Path | None, as_json: bool) -> None:
     if not pointer.shipped:
         # Somebody wants to hear it again.
         store.fail(pointer.digest, "")
-    _tell(store.choose(pointer, settings.music.model), settings, before, as_json)
+    _tell(store.choose(pointer, settings.music.model), store, settings, before, as_json)
 
 
 @model.command()
@@ -163,10 +167,9 @@ def rollback(config: Path | None, as_json: bool) -> None:
     """
     store = _store()
     settings, before = read_settings(config), engine_model()
-    previous = store.choice().previous
-    if previous is not None:
-        place_of(previous, store)
-    _tell(store.go_back(), settings, before, as_json)
+    # What cannot be found is not gone back to.
+    _wanted(store.choice().gone_back(stay=True), store, settings)
+    _tell(store.go_back(), store, settings, before, as_json)
 
 
 @model.command()
@@ -183,6 +186,9 @@ def remove(name: str, as_json: bool) -> None:
         raise ModelError(f"{pointer.name} came with the program, and stays.")
     if (engine_model() or {}).get("digest") == pointer.digest:
         raise ModelError(f"{shown(pointer.name)} plays; choose another with latent model use first.")
+    with contextlib.suppress(ModelError):
+        if find(_base_or_default()) == store.path(pointer.digest):
+            raise UsageError(f"{shown(pointer.name)} is the model of the settings; name another there first.")
     store.remove(pointer.digest)
     told = {"name": pointer.name, "digest": pointer.digest}
     click.echo(json.dumps(told) if as_json else f"{shown(pointer.name)} is removed.")
@@ -202,8 +208,8 @@ def _base_or_default() -> str:
 
 def _pointer(word: str, store: Store) -> Pointer:
     # The name that the file had is as good as the model's, with its ending or without.
-    name = word.removesuffix(_SUFFIX)
-    if "/" in word or (name != word and store.match(name) is None):
+    name, suffix = parted(word)
+    if "/" in word or (suffix and name not in shipped() and store.match(name) is None):
         raise UsageError(
             f"{shown(word)} is a file, and here a model of this machine is wanted: copy it to the incoming folder, or"
             " name one that latent model list shows."
@@ -211,14 +217,32 @@ def _pointer(word: str, store: Store) -> Pointer:
     return pointer_to(name, store)
 
 
-def _tell(choice: Choice, settings: Settings, before: EngineModel | None, as_json: bool) -> None:
+def _wanted(choice: Choice, store: Store, settings: Settings) -> str:
+    """Give the digest of the model that is chosen. Raises ModelError if it is not here."""
+    if choice.current is None:
+        return digest(find(settings.music.model))
+    place_of(choice.current, store)
+    return choice.current.digest
+
+
+def _overtaken(choice: Choice, store: Store, settings: Settings) -> str:
+    """Say why what was chosen is no longer to play; empty as long as it is."""
+    wanted, now = choice.current, store.choice().current
+    if now == wanted:
+        return ""
+    failed = (entry.failed for entry in store.entries() if wanted is not None and entry.digest == wanted.digest)
+    name = settings.music.model if now is None else now.name
+    return shown(next(filter(None, failed), f"Another model was chosen meanwhile: {name}."))
+
+
+def _tell(choice: Choice, store: Store, settings: Settings, before: EngineModel | None, as_json: bool) -> None:
     """Say what was chosen, and once it plays, that it does."""
-    pointer, base = choice.current, settings.music.model
-    name = shown(base if pointer is None else pointer.name)
-    wanted = digest(find(base)) if pointer is None else pointer.digest
+    pointer = choice.current
+    name = shown(settings.music.model if pointer is None else pointer.name)
+    wanted = _wanted(choice, store, settings)
     if not as_json and before is not None and before.get("digest") != wanted:
         click.echo(f"{name} is chosen.")
-    plays = heard(name, wanted, before, settings.model.crossfade_s)
+    plays = heard(name, wanted, before, settings.model.crossfade_s, lambda: _overtaken(choice, store, settings))
     if as_json:
         click.echo(json.dumps({"name": name, "digest": wanted, "plays": plays}))
     else:
@@ -231,8 +255,11 @@ def _page(facts: dict[str, Any]) -> str:
 
 
 def _facts(row: Row) -> dict[str, Any]:
-    came = {} if row.arrived_at is None else {"file": row.file + _SUFFIX, "came": day(row.arrived_at)}
-    return {"digest": row.digest, "MB": megabytes(row.size), **came, "state": ", ".join(row.states) or "-"}
+    came = {"came": "shipped"}
+    if row.arrived_at is not None:
+        came = {"file": row.file + _SUFFIX, "came": f"copied {day(row.arrived_at)}"}
+    told = {"failed": row.failed} if row.failed else {}
+    return {"digest": row.digest, "MB": megabytes(row.size), **came, "state": ", ".join(row.states) or "-", **told}
 
 
 def _measured(verdict: Verdict) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def heard(
     digest: str,
     before: EngineModel | None,
     crossfade_s: float,
+    overtaken: Callable[[], str],
     look: Callable[[], EngineModel | None] = engine_model,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -46,6 +47,8 @@ def heard(
         What the engine said before it was chosen; the trouble that it was in then is not about this.
     crossfade_s : float
         How long one model gives way to the other.
+    overtaken : callable
+        Gives a sentence on why it is no longer the one that is to play, as soon as there is one.
     look : callable
         As `engine_model`.
 
@@ -57,7 +60,7 @@ def heard(
     Raises
     ------
     ModelError
-        If the engine cannot play it, or does not within half a minute and the crossfade.
+        If the engine cannot play it, or does not within half a minute and the crossfade, or is not to any more.
     """
     if before is None:
         return False
@@ -65,12 +68,15 @@ def heard(
     deadline_s = clock() + patience_s
     now: EngineModel | None = before
     while clock() < deadline_s:
-        now = look()
+        # An engine that takes it back says why before it chooses another.
+        over, now = overtaken(), look()
         if now is not None and now.get("digest") == digest:
             return True
         trouble = now and now.get("trouble")
         if trouble and trouble != before.get("trouble"):
             raise ModelError(shown(trouble))
+        if over:
+            raise ModelError(over)
         sleep(_EVERY_S)
     if now is None:
         return False

@@ -1,6 +1,6 @@
 """All models of this machine, as rows of a table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -14,6 +14,10 @@ from appliance.model.store import Store
 __all__ = ["Row", "megabytes", "rows_of", "table"]
 
 _DIGITS: Final = 8
+_WIDTH: Final = 80
+_HEADS: Final = ("", "name", "file", "digest", "MB", "decoder", "speed", "came", "state")
+# What is least missed first; `latent model info` tells it all.
+_SPARED: Final = ("decoder", "MB", "speed", "file")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Row:
     shipped: bool
     plays: bool
     states: tuple[str, ...]
+    failed: str
 
     def as_json(self) -> dict[str, Any]:
         """Give it as a JSON object."""
@@ -89,13 +94,12 @@ def _row(
     elif pointer == chosen:
         states.append("chosen")
     if pointer == choice.previous:
-        states.append("before")
+        states.append("goes back to this")
     if choice.probation is not None and choice.probation.digest == pointer.digest and not rival:
         states.append("on probation")
-    if entry is None:
-        states.append("shipped")
-    elif entry.failed:
-        states.append(f"failed: {entry.failed}")
+    failed = "" if entry is None else entry.failed
+    if failed:
+        states.append("failed")
     return Row(
         name=pointer.name,
         file=file,
@@ -107,23 +111,45 @@ def _row(
         shipped=pointer.shipped,
         plays=plays,
         states=tuple(states),
+        failed=failed,
     )
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Show models one a line; ``>`` marks the one that plays, and ``*`` the one that is chosen to."""
-    cells = [("", "name", "file", "digest", "MB", "as", "speed", "came", "")]
-    for row in rows:
-        mark = ">" if row.plays else "*" if "chosen" in row.states else ""
-        speed = "-" if row.realtime_factor is None else f"{row.realtime_factor:.0f}x"
-        came = "-" if row.arrived_at is None else day(row.arrived_at)
-        told = ", ".join(row.states)
-        known = (row.digest[:_DIGITS], megabytes(row.size), row.precision or "-", speed, came, told)
-        cells.append((mark, row.name, row.file, *known))
-    printed = [[shown(cell) for cell in line] for line in cells]
+    """Show models one a line; ``>`` marks the one that plays, and ``*`` the one that is chosen to.
+
+    Columns that say nothing are left out, and so are some for which 80 letters leave no room.
+    """
+    lines = [_cells(row) for row in rows]
+    heads = [head for head in _HEADS if head not in _SPARED or any(line[head] for line in lines)]
+    text = _aligned(heads, lines)
+    for spared in _SPARED:
+        if max(map(len, text.splitlines())) <= _WIDTH:
+            break
+        heads = [head for head in heads if head != spared]
+        text = _aligned(heads, lines)
+    return text
+
+
+def _cells(row: Row) -> dict[str, str]:
+    came = "shipped" if row.arrived_at is None else f"copied {day(row.arrived_at).split()[0]}"
+    return {
+        "": ">" if row.plays else "*" if "chosen" in row.states else "",
+        "name": row.name,
+        "file": "" if row.file == row.name else row.file,
+        "digest": row.digest[:_DIGITS],
+        "MB": megabytes(row.size),
+        "decoder": row.precision or "",
+        "speed": "" if row.realtime_factor is None else f"{row.realtime_factor:.0f}x",
+        "came": came,
+        "state": ", ".join(row.states),
+    }
+
+
+def _aligned(heads: Sequence[str], lines: Iterable[Mapping[str, str]]) -> str:
+    printed = [heads, *([shown(line[head]) for head in heads] for line in lines)]
     widths = [max(map(len, column)) for column in zip(*printed, strict=True)]
-    lines = ("  ".join(map(str.ljust, line, widths)) for line in printed)
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in printed)
 
 
 def megabytes(size: int) -> str:

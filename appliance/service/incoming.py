@@ -26,7 +26,7 @@ from typing import Final
 
 from appliance.model.outside import SIZE_LIMIT
 
-__all__ = ["SETTLE_S", "Incoming", "Kind", "Stamp", "Step", "kind_of"]
+__all__ = ["SETTLE_S", "Incoming", "Kind", "Stamp", "Step", "kind_of", "parted"]
 
 _SUFFIX: Final = ".latent"
 _TEMPORARY: Final = (".filepart", ".part", ".partial", ".tmp", ".crdownload", "~")
@@ -103,6 +103,12 @@ class _Watched:
     again_s: float = 0.0
 
 
+def parted(name: str) -> tuple[str, str]:
+    """Part the name of a model's file from its ending, which some systems write large; other names have none."""
+    stem, suffix = name[: -len(_SUFFIX)], name[-len(_SUFFIX) :]
+    return (stem, suffix) if suffix.lower() == _SUFFIX else (name, "")
+
+
 def kind_of(name: str, mode: int) -> Kind:
     """Tell what a name and a mode stand for."""
     if stat.S_ISDIR(mode):
@@ -111,7 +117,7 @@ def kind_of(name: str, mode: int) -> Kind:
         return Kind.ODD
     if name.startswith(".") or name.lower().endswith(_TEMPORARY):
         return Kind.TEMPORARY
-    return Kind.MODEL if name.endswith(_SUFFIX) else Kind.FOREIGN
+    return Kind.MODEL if parted(name)[1] else Kind.FOREIGN
 
 
 class Incoming:

@@ -16,7 +16,7 @@ from appliance.errors import ModelError
 from appliance.folders import shown
 from appliance.model.store import Entry, Pointer, Store
 from appliance.model.verdict import Verdict
-from appliance.service.incoming import Incoming, Kind, Stamp, Step, kind_of
+from appliance.service.incoming import Incoming, Kind, Stamp, Step, kind_of, parted
 from appliance.service.pruning import Pruning
 from appliance.service.rejected import Rejected, safe_name, why_not
 from appliance.service.taking import copied, ends_whole, opened, seen, still
@@ -129,7 +129,7 @@ class Intake:
             else:
                 self._clear(name, stamp, step, folder)
         except ModelError as error:
-            self._put_off(name, str(error))
+            self._put_off(name, _later(name, error))
         except OSError as error:
             self._fail(name, step, error)
 
@@ -137,8 +137,8 @@ class Intake:
         if not self._pruning.has_room(stamp.size):
             self._put_off(
                 name,
-                f"There is no room for {shown(name)}: it has {_mb(stamp.size)}, and beside the"
-                f" {self._settings.free_mb} MB that stay free the disk has {_mb(self._pruning.free_bytes())}; make"
+                f"There is no room for {shown(name)}: it needs {_mb(stamp.size)} and {self._settings.free_mb} MB must"
+                f" stay free, but only {_mb(self._pruning.free_bytes() + self._settings.free_mb * _MIB)} are; make"
                 " room, and it is taken within a minute.",
             )
             return
@@ -154,7 +154,7 @@ class Intake:
             elif failed := self._failed_before(verdict.digest, stamp):
                 self._incoming.refused(name, failed)
             else:
-                entry = self._store.add(copy, safe_name(name), verdict, self._wall())
+                entry = self._store.add(copy, parted(safe_name(name))[0], verdict, self._wall())
                 taken.append(_Taken(name, stamp, entry))
         finally:
             with contextlib.suppress(OSError):
@@ -185,11 +185,12 @@ class Intake:
             plays = self._choose(taken[-1].entry)
         except ModelError as error:
             for each in taken:
-                self._put_off(each.name, str(error))
+                self._put_off(each.name, _later(each.name, error))
             return
         for each in taken:
             self._rejected.supersede(each.name)
-            self._say(f"{shown(each.name)} was accepted{' and plays' if plays and each is taken[-1] else ''}.")
+            self._rejected.retract(f"{each.entry.file}.latent")
+            self._say(f"{shown(each.name)} was accepted{' and is to play' if plays and each is taken[-1] else ''}.")
             if not still(each.name, folder, each.stamp):
                 self._incoming.forget(each.name)
                 continue
@@ -210,11 +211,8 @@ class Intake:
         return True
 
     def _tell_cut(self, name: str, stamp: Stamp) -> None:
-        self._tell(
-            name,
-            f"{self._incoming.reason(name)} The {stamp.size} bytes that are here stay for an hour, so the copy may be"
-            " resumed, or begun again.",
-        )
+        stays = f" The {stamp.size} bytes that are here stay for an hour, so the copy may be resumed, or begun again."
+        self._tell(name, self._incoming.reason(name) + (stays if stamp.size > 0 else ""))
         self._incoming.told(name)
 
     def _clear(self, name: str, stamp: Stamp, step: Step, folder: int) -> None:
@@ -288,6 +286,13 @@ class Intake:
             yield
         except ModelError as error:
             self._say(str(error))
+
+
+def _later(name: str, error: ModelError) -> str:
+    """Say that a file waits for the library, and why."""
+    if isinstance(error.__cause__, BlockingIOError):
+        return f"{shown(name)} waits, for another process keeps the models locked; it is tried again within a minute."
+    return f"{shown(name)} waits, and is tried again within a minute. {error}"
 
 
 def _mb(size: float) -> str:

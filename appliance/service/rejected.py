@@ -16,7 +16,7 @@ from typing import Final
 
 from appliance.folders import shown, write_whole
 from appliance.model.outside import SIZE_LIMIT
-from appliance.service.incoming import Kind, Stamp, kind_of
+from appliance.service.incoming import Kind, Stamp, kind_of, parted
 from appliance.service.taking import copied
 
 __all__ = ["MOST_BYTES", "Rejected", "safe_name", "why_not"]
@@ -36,9 +36,8 @@ def safe_name(name: str) -> str:
     if plain == name and len(os.fsencode(name)) <= _LONGEST_NAME:
         return name
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
-    suffix = ".latent" if plain.endswith(".latent") else ""
-    stem = plain.removesuffix(suffix).encode()[:_LONGEST_NAME].decode(errors="ignore")
-    return f"{stem}-{digest}{suffix}"
+    stem, suffix = parted(plain)
+    return f"{stem.encode()[:_LONGEST_NAME].decode(errors='ignore')}-{digest}{suffix}"
 
 
 def why_not(name: str, stamp: Stamp) -> str:

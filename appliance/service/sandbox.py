@@ -99,7 +99,8 @@ def enclose(more_memory_mb: float, cpu_s: float) -> None:
         _limit(resource.RLIMIT_AS, most)
         _limit(resource.RLIMIT_DATA, most)
     seconds = int(cpu_s) + 1
-    _limit(resource.RLIMIT_CPU, seconds)
+    # With both the same, it would end as if somebody had killed it.
+    _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NOFILE, _FILES)
     _limit(resource.RLIMIT_NPROC, 0)
@@ -119,9 +120,9 @@ def memory_mb() -> tuple[float, float]:
     return int(kb["VmRSS"]) * 1.024e-3, int(kb["VmHWM"]) * 1.024e-3
 
 
-def _limit(kind: int, most: int) -> None:
+def _limit(kind: int, most: int, hard: int | None = None) -> None:
     with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(kind, (most, most))
+        resource.setrlimit(kind, (most, most if hard is None else hard))
 
 
 def _filter() -> None:

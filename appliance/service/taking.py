@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from appliance.service.incoming import Stamp
+from appliance.service.incoming import Stamp, parted
 
 __all__ = ["copied", "ends_whole", "opened", "seen", "still"]
 
@@ -43,7 +43,7 @@ def seen(folder: int) -> dict[str, Stamp]:
     found: dict[bool, list[tuple[str, Stamp]]] = {True: [], False: []}
     with os.scandir(folder) as entries:
         for entry in itertools.islice(entries, _MOST_NAMES):
-            first = found[entry.name.endswith(".latent")]
+            first = found[bool(parted(entry.name)[1])]
             if len(first) < _MOST_SEEN:
                 # What is gone by now was there for a moment only.
                 with contextlib.suppress(OSError):

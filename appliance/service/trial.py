@@ -35,8 +35,6 @@ _LONGEST_ANSWER: Final = 16_384
 _LONGEST_REASON: Final = 600
 _BLOCK: Final = 1 << 20
 _INTERRUPTED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# What the system does where memory ends.
-_TOO_LARGE: Final = (signal.SIGKILL, signal.SIGBUS)
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def tried(path: Path, name: str, limits: TrialLimits = _USUAL) -> Verdict:
     except ModelError as error:
         return Verdict(accepted=False, reason=str(error), whole=not isinstance(error, DamagedError))
     except OSError as error:
-        return _untried(name, f"could not be tried ({error.strerror})", "try it again, or run latent doctor")
+        return _untried(name, f"could not be tried ({error.strerror})", "try it again, or start this machine anew")
     if verdict.accepted and (verdict.digest, verdict.size) != (digest, size):
         verdict = _refused(name, "changed while it was tried", "copy it again", whole=False)
     return verdict.model_copy(update={"digest": digest, "size": size})
@@ -176,14 +174,18 @@ def _ended(status: int, name: str, limits: TrialLimits) -> Verdict:
     cause = -status
     if cause == signal.SIGXCPU:
         return _refused(name, f"takes longer than {limits.time_s:g} s to try", "export a smaller model")
-    if cause in _TOO_LARGE:
+    if cause == signal.SIGBUS:
         return _refused(name, f"needs more memory than the {limits.memory_mb:g} MB allowed", "export a smaller model")
+    if cause == signal.SIGKILL:
+        # This side kills only what it has ceased to listen to, and the limits on memory end in a verdict.
+        problem = "was ended from outside while it was tried, perhaps because this machine was short of memory"
+        return _untried(name, problem, "try it again")
     if cause in _INTERRUPTED:
         return _untried(name, "was interrupted while it was tried", "try it again")
     if cause > 0:
         return _refused(name, f"crashed the decoder ({signal.Signals(cause).name})", "export it anew")
     problem = f"could not be tried (the trial ended with {status})"
-    return _untried(name, problem, "try it again, or run latent doctor")
+    return _untried(name, problem, "try it again, or install the program anew")
 
 
 def _refused(name: str, problem: str, remedy: str, whole: bool = True) -> Verdict:

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from appliance.model.outside import SIZE_LIMIT
-from appliance.service.incoming import Incoming, Kind, Stamp, Step, kind_of
+from appliance.service.incoming import Incoming, Kind, Stamp, Step, kind_of, parted
 
 PLAIN = stat.S_IFREG | 0o644
 FOLDER = stat.S_IFDIR | 0o755
@@ -35,6 +35,8 @@ def steps(incoming: Incoming, now_s: float) -> list[tuple[str, Step]]:
         ("mine.latent.tmp", PLAIN, Kind.TEMPORARY),
         ("mine.latent.crdownload", PLAIN, Kind.TEMPORARY),
         ("mine.latent~", PLAIN, Kind.TEMPORARY),
+        ("MINE.LATENT", PLAIN, Kind.MODEL),
+        ("MINE.LATENT.PART", PLAIN, Kind.TEMPORARY),
         ("mine.zip", PLAIN, Kind.FOREIGN),
         ("latent", PLAIN, Kind.FOREIGN),
         ("mine.latent", FOLDER, Kind.FOLDER),
@@ -45,6 +47,20 @@ def steps(incoming: Incoming, now_s: float) -> list[tuple[str, Step]]:
 )
 def test_what_a_name_stands_for(name: str, mode: int, kind: Kind) -> None:
     assert kind_of(name, mode) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("mine.latent", ("mine", ".latent")),
+        ("MINE.Latent", ("MINE", ".Latent")),
+        ("a.latent.latent", ("a.latent", ".latent")),
+        ("latent", ("latent", "")),
+        ("mine.zip", ("mine.zip", "")),
+    ],
+)
+def test_a_name_parts_from_its_ending(name: str, parts: tuple[str, str]) -> None:
+    assert parted(name) == parts
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import ModelError
+from appliance.model import disk
 from appliance.model.outside import SIZE_LIMIT
 from appliance.model.store import Pointer, Store
 from appliance.model.verdict import Verdict
@@ -118,7 +119,7 @@ def test_a_model_is_taken_and_plays(stage: Stage) -> None:
     assert [entry.file for entry in stage.store.entries()] == ["mine"]
     assert stage.left() == []
     assert not stage.folder.exists()
-    assert stage.said == ["mine.latent was accepted and plays."]
+    assert stage.said == ["mine.latent was accepted and is to play."]
     assert not list(stage.models.glob(".new-*"))
 
 
@@ -189,6 +190,34 @@ def test_a_copy_cut_off_is_told_resumed_and_taken(stage: Stage) -> None:
     assert not list(stage.folder.iterdir())
     stage.wait(1.0)
     assert stage.plays == digest(data)
+
+
+def test_of_an_empty_file_there_is_nothing_to_resume(stage: Stage) -> None:
+    path = stage.put("mine.latent", b"")
+    stage.wait(15.0)
+    stage.wait()
+    assert stage.reason("mine.latent") == "mine.latent is cut short; copy it again.\n"
+    assert path.exists()
+
+
+def test_the_ending_may_be_written_large(stage: Stage) -> None:
+    stage.put("MINE.LATENT", model())
+    stage.wait(1.0)
+    assert stage.plays == digest(model())
+    assert [entry.file for entry in stage.store.entries()] == ["MINE"]
+    assert stage.left() == []
+
+    stage.store.go_back("MINE fell behind, so it was taken back.")
+    stage.wait()
+    assert stage.reason("MINE.latent").startswith("MINE fell behind")
+    stage.put("MINE.LATENT", model("better"))
+    stage.wait(1.0)
+    assert list(stage.folder.iterdir()) == []
+
+    stage.put("MINE.Latent", model("silent"))
+    stage.wait(1.0)
+    stage.wait(4.0)
+    assert stage.reason("MINE.Latent") == "MINE.Latent is silent; train it anew.\n"
 
 
 def test_a_trial_that_did_not_come_about_says_nothing_of_the_file(stage: Stage) -> None:
@@ -482,7 +511,10 @@ def test_without_room_it_waits_and_says_so(stage: Stage, monkeypatch: pytest.Mon
     stage.wait(1.0)
     assert stage.tried == []
     assert path.exists()
-    assert stage.reason("mine.latent").startswith("There is no room for mine.latent")
+    assert stage.reason("mine.latent") == (
+        "There is no room for mine.latent: it needs 0.0 MB and 16 MB must stay free, but only 16.0 MB are; make room,"
+        " and it is taken within a minute.\n"
+    )
     written = (stage.folder / "mine.latent.reason.txt").stat()
     stage.wait(60.0)
     assert stage.tried == []
@@ -624,11 +656,29 @@ def test_a_library_that_cannot_be_written_is_tried_again(stage: Stage, monkeypat
     monkeypatch.setattr(stage.store, "choose", full)
     stage.wait(1.0)
     assert path.exists()
-    assert "make room" in stage.reason("mine.latent")
+    assert stage.reason("mine.latent") == (
+        "mine.latent waits, and is tried again within a minute. The models cannot be changed (No space left on device):"
+        " make room.\n"
+    )
     monkeypatch.undo()
     stage.wait(60.0)
     assert stage.plays == digest(model())
     assert not path.exists()
+
+
+def test_a_library_that_another_keeps_locked_is_waited_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.put("mine.latent", model())
+    monkeypatch.setattr(disk, "_PATIENCE_S", 0.0)
+    with disk.locked(stage.models):
+        stage.intake.turn()
+        stage.now_s += 1.0
+        stage.intake.turn()
+    assert stage.reason("mine.latent") == (
+        "mine.latent waits, for another process keeps the models locked; it is tried again within a minute.\n"
+    )
+    stage.wait(60.0)
+    assert stage.plays == digest(model())
+    assert list(stage.folder.iterdir()) == []
 
 
 def test_thousands_of_files_take_bounded_work_and_leave_bounded_traces(stage: Stage) -> None:

@@ -273,7 +273,7 @@ def test_the_process_takes_it_within_seconds(
     finally:
         stop.set()
         thread.join()
-    assert said == ["mine.latent was accepted and plays."]
+    assert said == ["mine.latent was accepted and is to play."]
     current = box.store.choice().current
     assert current is not None
     assert current.name == "glass"

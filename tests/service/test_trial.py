@@ -127,6 +127,7 @@ def test_what_only_a_process_of_its_own_may_look_at(tmp_path: Path, name: str) -
     verdict = tried(ZOO[name].build(tmp_path), "mine.latent", STRICT[name])
 
     assert not verdict.accepted
+    assert verdict.judged
     assert verdict.whole
     assert ZOO[name].says in verdict.reason
     is_a_sentence(verdict.reason, "mine.latent")
@@ -193,11 +194,12 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, time_s: fl
 
 def test_who_only_says_so_is_still_held_to_digest_and_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(tmp_path, monkeypatch, ACCEPTS + "print(json.dumps(told))").accepted
+    odd = asked(tmp_path, monkeypatch, ACCEPTS + "told['colour'] = 'red'; print(json.dumps(told))")
+    assert odd.model_dump().keys() == Verdict.model_fields.keys()
     lies = {
         "told['size'] += 1": "changed while it was tried",
         "told['digest'] = '0' * 64": "changed while it was tried",
         "told['name'] = '../../etc'": "could not be tried",
-        "told['colour'] = 'red'": "could not be tried",
         "told['size'] = -1": "could not be tried",
         "told = dict(accepted=False, reason='an insult')": "could not be tried",
         "told = dict(accepted=False, reason='mine.latent ' + 'x' * 5000)": "could not be tried",
@@ -223,7 +225,8 @@ def test_words_for_a_terminal_are_shown_harmless(tmp_path: Path, monkeypatch: py
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"crashed the decoder (SIGSEGV)", True),
         ("import os; os.abort()", "crashed the decoder (SIGABRT)", True),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "needs more memory", True),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGBUS)", "needs more memory", True),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was ended from outside while it was tried", False),
         ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", "takes longer than 20 s", True),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "was interrupted", False),
         ("raise SystemExit(3)", "could not be tried (the trial ended with 3)", False),
@@ -239,6 +242,7 @@ def test_each_death_has_its_sentence(
     assert not verdict.accepted
     assert says in verdict.reason
     assert verdict.judged is judged
+    assert "latent doctor" not in verdict.reason
     assert verdict.whole
     is_a_sentence(verdict.reason, "mine.latent")
 
@@ -302,7 +306,7 @@ def test_a_trial_that_cannot_begin_is_no_verdict(tmp_path: Path, monkeypatch: py
 
     assert not verdict.accepted
     assert not verdict.judged
-    assert "could not be tried (Resource temporarily unavailable)" in verdict.reason
+    assert "could not be tried (Resource temporarily unavailable); try it again, or start" in verdict.reason
 
 
 def test_who_asked_is_looked_for_before_anything_heavy_is_loaded() -> None:
