@@ -233,7 +233,8 @@ class Repertoire:
         self._played_s = choice.played_s
         if choice.current is None:
             return []
-        return [choice.current, *([] if choice.previous is None else [choice.previous])]
+        # What was taken back just now may still be what the disk knows.
+        return [each for each in (choice.current, choice.previous) if each not in (None, self._refused)]
 
     def _begin(self, pointer: Pointer | None) -> None:
         """Note that this model was opened and plays."""
