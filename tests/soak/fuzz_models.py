@@ -56,7 +56,7 @@ def fuzz(count: int, seed: int, keep: Path, limits: TrialLimits = LIMITS) -> tup
     with tempfile.TemporaryDirectory() as folder:
         path = good(Path(folder))
         tried(path, "good.latent", limits)
-        files, (before_mb, _) = _open_files(), memory_mb()
+        files, others, (before_mb, _) = _open_files(), _children(), memory_mb()
         for number in range(count):
             bad = Path(folder) / "fuzzed.latent"
             bad.write_bytes(mutant(path, np.random.default_rng((seed, number))))
@@ -66,8 +66,8 @@ def fuzz(count: int, seed: int, keep: Path, limits: TrialLimits = LIMITS) -> tup
                 bad.replace(keep / f"{seed}-{number}.latent")
         if _open_files() != files:
             wrong.append(f"{_open_files() - files} files were left open.")
-        if _children():
-            wrong.append(f"Processes were left behind: {_children()}.")
+        if left := set(_children()) - set(others):
+            wrong.append(f"Processes were left behind: {sorted(left)}.")
         if memory_mb()[0] - before_mb > _GROWN_MB:
             wrong.append(f"Memory grew by {memory_mb()[0] - before_mb:.0f} MB.")
     return reasons, wrong
