@@ -4,6 +4,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from appliance.health.watchdog import Watchdog
 from appliance.service.engine import run
 from appliance.settings import MusicSettings, Settings
@@ -53,6 +55,13 @@ class Engine:
         self.stop.set()
         self.thread.join(20.0)
         assert not self.thread.is_alive()
+
+
+def keep_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whatever is kept, or could be made again, be kept in a folder of the test's own."""
+    for name in ("STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
+        monkeypatch.delenv(f"{name}_DIRECTORY", raising=False)
 
 
 def full(ring: Ring) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_thread import RESERVE_S, SETTINGS, Engine, full, play
+from engine_thread import RESERVE_S, SETTINGS, Engine, full, keep_to, play
 from patience import until
 from stocked import played
 
@@ -29,9 +29,7 @@ BOOT = boot_id().hex()
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("STATE", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-        monkeypatch.delenv(f"{name}_DIRECTORY", raising=False)
+    keep_to(tmp_path, monkeypatch)
     return tmp_path / "state" / "latent"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_thread import RESERVE_S, SETTINGS, Engine, full, play
+from engine_thread import RESERVE_S, SETTINGS, Engine, full, keep_to, play
 from patience import until
 
 from appliance.api.client import ask
@@ -25,9 +25,7 @@ from appliance.stream.ring import Ring, create
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    for name in ("STATE", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-        monkeypatch.delenv(f"{name}_DIRECTORY", raising=False)
+    keep_to(tmp_path, monkeypatch)
     folder = tmp_path / "run"
     folder.mkdir()
     engine = Engine(folder)

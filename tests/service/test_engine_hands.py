@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_thread import RESERVE_S, Engine, full, play
+from engine_thread import RESERVE_S, Engine, full, keep_to, play
 from gpiozero import Device
 from patience import until
 
@@ -40,9 +40,7 @@ def wired(**tables: Any) -> Settings:
 
 @pytest.fixture
 def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Engine]]:
-    for name in ("STATE", "CACHE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-        monkeypatch.delenv(f"{name}_DIRECTORY", raising=False)
+    keep_to(tmp_path, monkeypatch)
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "mock")
     folder = tmp_path / "run"
     folder.mkdir()

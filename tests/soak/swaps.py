@@ -298,7 +298,7 @@ def scan(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         block = np.asarray(sound[at : at + RATE], dtype=np.float64)
         square = np.square(block).mean(axis=1).reshape(-1, round(HOLE_S * RATE)).mean(axis=1)
         levels.append(10.0 * np.log10(np.maximum(square, 1e-14)))
-        weighted, state = sosfilt(sos, block, axis=0, zi=state.transpose(0, 1, 2))
+        weighted, state = sosfilt(sos, block, axis=0, zi=state)
         power.append(np.square(weighted).sum(axis=1).reshape(10, -1).mean(axis=1))
     return np.concatenate(levels), np.concatenate(power)
 
