@@ -1,35 +1,31 @@
 """``latent.toml``: every key with its unit, range, default and reason. With no file at all everything works."""
 
-import difflib
-import stat
-import tomllib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from appliance.errors import MoodError, SettingsError
-from appliance.folders import configuration_folder, shown
+from appliance.errors import MoodError
+from appliance.folders import shown
 from appliance.mood import Mood
-from appliance.names import sentence
-from appliance.toml_lines import line_of
-from appliance.wiring import checks
+from appliance.wiring.hours import HoursSettings
 from appliance.wiring.room import (
-    HOST_AND_PORT,
+    ExposureSettings,
     LightSettings,
+    MetricsSettings,
     MidiSettings,
     OscSettings,
     PresenceSettings,
     ScenesSettings,
+    SnapcastSettings,
 )
-from appliance.wiring.tables import OSC_ADDRESS, TIME_OF_DAY, AnyControl, Combine, Table, control_keys
+from appliance.wiring.tables import AnyControl, Combine, Table
 
 __all__ = [
     "BUILT_IN_BEDS",
     "MOST_CHANNELS",
     "NO_BEDS",
+    "PLACE",
     "RATES",
     "CardSettings",
     "ModelSettings",
@@ -37,17 +33,14 @@ __all__ = [
     "PlaylistEntry",
     "Settings",
     "SoundSettings",
-    "read_settings",
 ]
 
-
-_MOST_BYTES = 1 << 20
 
 # A name that holds something.
 _Name = Annotated[str, Field(pattern=r"\S")]
 # A seed and the number of a piece.
-_PLACE = r"^[0-9]{1,19}/[0-9]{1,6}$"
-_Place = Annotated[str, Field(pattern=_PLACE)]
+PLACE = r"^[0-9]{1,19}/[0-9]{1,6}$"
+_Place = Annotated[str, Field(pattern=PLACE)]
 
 
 # Beds that are no folder.
@@ -178,9 +171,14 @@ class Settings(BaseModel):
     combine: dict[str, Combine] = Field(default_factory=dict)
     presence: PresenceSettings | None = None
     light: LightSettings | None = None
+    metrics: MetricsSettings | None = None
+    exposure: ExposureSettings = ExposureSettings()
     osc: OscSettings = OscSettings()
     midi: MidiSettings = MidiSettings()
     scenes: ScenesSettings = ScenesSettings()
+    snapcast: SnapcastSettings | None = None
+    # None: the room is always open.
+    hours: HoursSettings | None = None
 
     @field_validator("mood", mode="before")
     @classmethod
@@ -212,127 +210,3 @@ def _mood_problem(name: str, value: object) -> str:
         sentence = shown(str(error)).rstrip(".")
         return sentence[0].lower() + sentence[1:]
     return ""
-
-
-def read_settings(path: Path | None) -> Settings:
-    """Read a settings file; None stands for the usual place, which may be empty.
-
-    Raises
-    ------
-    SettingsError
-        Listing every problem at once, with 'did you mean' where a key is nearly right.
-    """
-    chosen = path or configuration_folder() / "latent.toml"
-    name = shown(chosen)
-    try:
-        text = _text(chosen)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if path is None:
-            return Settings()
-        raise SettingsError(f"The settings file {name} cannot be read ({error.strerror}): check its path.") from error
-    except OSError as error:
-        raise SettingsError(
-            f"The settings file {name} cannot be read ({error.strerror}): check its path and its rights."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"The settings file {name} is not valid TOML: it is not UTF-8 text.") from error
-    try:
-        table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(f"The settings file {name} is not valid TOML: {shown(str(error))}.") from error
-    found = checks.problems(table)
-    try:
-        settings = Settings.model_validate(table)
-    except ValidationError as error:
-        errors = error.errors(include_input=False, include_url=False)
-        found = [_problem(item, table) for item in errors if not _told_by_checks(item, table)] + found
-    if not found:
-        return settings
-    lines = [(line_of(text, where), shown(what)) for where, what in found]
-    # In the order of the file; what is found at no line goes first.
-    ordered = sorted(lines, key=lambda each: each[0] or 0)
-    told = "; ".join(what if line is None else f"line {line}, {what}" for line, what in ordered)
-    raise SettingsError(sentence(f"The settings file {name} needs mending: {told}"))
-
-
-_PATTERNS = {
-    _PLACE: 'must be a seed and a piece, as in "7/12"',
-    TIME_OF_DAY: 'must be a time of day, as in "08:30"',
-    OSC_ADDRESS: 'must be an OSC address, as in "/1/fader1"',
-    HOST_AND_PORT: 'must be a host and a port, as in "192.168.1.20:9000"',
-}
-
-
-def _text(path: Path) -> str:
-    """Read a file of reasonable size; a device, a pipe or a folder could keep us for ever. Raises SettingsError too."""
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise SettingsError(f"The settings file {shown(path)} is not an ordinary file: name a TOML file.")
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise SettingsError(f"The settings file {shown(path)} is longer than 1 MiB: name a TOML file.")
-    # Some editors begin a file with a byte order mark.
-    return content.decode("utf-8-sig")
-
-
-def _figure(bound: float | None) -> str:
-    return f"{bound:g}" if isinstance(bound, float) else str(bound)
-
-
-def _problem(error: ErrorDetails, table: dict[str, Any]) -> checks.Problem:
-    """Describe one problem in plain words, and for an unknown key name the known one that is nearest."""
-    location, kind, bounds = [str(part) for part in error["loc"]], error["type"], error.get("ctx", {})
-    if location[0] == "controls" and len(location) > 2:
-        # After the name of a control stands which of all kinds it was taken for.
-        del location[2]
-    where = tuple(location)
-    name = ".".join(location)
-    header = f"[[{'.'.join(location[:-1])}]]" if isinstance(error["loc"][-1], int) else f"[{name}]"
-    plain = {
-        "source": "is no control: begin one with a line of its own, as in [controls.tilt]",
-        "model_type": f"must be a table, as in {header}",
-        "dict_type": f"must be a table, as in [{name}]",
-        "string_type": "must be text in quotes",
-        "string_pattern_mismatch": _PATTERNS.get(str(bounds.get("pattern")), "must not be empty"),
-        "string_too_long": f"is longer than {bounds.get('max_length')} letters",
-        "tuple_type": 'must be a list, as in ["7/12"]' if location[0] == "music" else "must be a list in brackets",
-        "too_long": f"takes at most {bounds.get('max_length')}{' pieces' * (location[0] == 'music')}",
-        "too_short": f"takes at least {bounds.get('min_length')}",
-        "int_type": "must be a whole number",
-        "float_type": "must be a number",
-        "bool_type": "must be true or false",
-        "finite_number": "is not a finite number",
-        "greater_than_equal": f"must be at least {_figure(bounds.get('ge'))}",
-        "less_than_equal": f"must be at most {_figure(bounds.get('le'))}",
-        "literal_error": f"must be {bounds.get('expected')}",
-        "missing": "is missing",
-    }
-    if kind != "extra_forbidden":
-        return where, f"{name}: {plain.get(kind, error['msg'])}"
-    close = difflib.get_close_matches(location[-1], _known(where, table), n=1)
-    return where, f"there is no {name}" + (f", did you mean {close[0]}?" if close else "")
-
-
-def _told_by_checks(error: ErrorDetails, table: dict[str, Any]) -> bool:
-    """Whether a problem is told better by the checks of the wiring: of a control, that it has no source."""
-    return error["type"] == "source" and isinstance(table["controls"][error["loc"][1]], dict)
-
-
-def _known(where: tuple[str, ...], table: dict[str, Any]) -> Iterable[str]:
-    """The keys that there are where an unknown one was found."""
-    if where[0] == "controls":
-        return control_keys(table["controls"][where[1]].get("source"))
-    model: type[BaseModel] = Settings
-    for name in where[:-1]:
-        # What is no key is the place in a list, of which it is known already what it holds.
-        if name in model.model_fields:
-            model = next(_models(model.model_fields[name].annotation))
-    return model.model_fields
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The tables that a value may be, be it in a list or left out."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for each in get_args(annotation):
-        yield from _models(each)

@@ -8,6 +8,7 @@ import numpy as np
 from appliance.stream.card import FakeCard
 from appliance.stream.inlet import Inlet
 from appliance.stream.layout import BLOCK_FRAMES, Word
+from appliance.stream.porter import Plan
 from appliance.stream.reader import Reader
 from appliance.stream.ring import Ring, create, open_ring
 
@@ -26,6 +27,7 @@ class Stage:
         self.card.start()
         self.factory = factory
         self.sound = sound or tone
+        self.plan: Callable[[], Plan] = Plan
         self.new_player()
         self.new_engine()
 
@@ -34,7 +36,7 @@ class Stage:
 
     def new_player(self) -> None:
         ring = open_ring(self.folder, writable=True)
-        self.reader = Reader(ring, self.card, lambda: self.factory, lambda: self.now_ns)
+        self.reader = Reader(ring, self.card, lambda: self.factory, lambda: self.now_ns, lambda: self.plan())
 
     def new_engine(self) -> None:
         self.inlet = Inlet(open_ring(self.folder, writable=True), lambda: self.now_ns)

@@ -6,7 +6,8 @@ import pytest
 from appliance.errors import SettingsError
 from appliance.score.territory import WIDE, Bounds
 from appliance.service.build import bounds_of
-from appliance.settings import Settings, read_settings
+from appliance.settings import Settings
+from appliance.settings_file import read_settings
 
 
 def test_no_file_at_all_works(monkeypatch, tmp_path):

@@ -31,6 +31,8 @@ class Chain:
         The frame that the hop made next begins with.
     pure : int
         From this frame on it could be made again; before it sounds a model that nobody here has.
+    edge : int or None
+        The frame at which the room closes or opens, as far as the score knows; it may have passed.
     """
 
     base: int
@@ -39,6 +41,7 @@ class Chain:
     end: int
     taste: Taste = NO_TASTE
     pure: int = 0
+    edge: int | None = None
 
     def reach(self, frame: int, timeline: Timeline) -> Cursor | None:
         """The cursor of the hop that begins with a frame, found from one before if need be; None if there is none."""
@@ -114,13 +117,19 @@ def recover(ring: Ring, lane: int, timeline: Timeline) -> Chain | None:
     if cursor is None:
         return None
     chain.cursors[end] = cursor
+    chain.edge = _edge(cursor, base, timeline)
     return chain
 
 
 def started(cursor: Cursor, mood: Mood, at: int, timeline: Timeline) -> Chain:
     """Begin a chain whose first hop lies at a frame, or up to a block behind it."""
     begin = -(-at // BLOCK_FRAMES) * BLOCK_FRAMES
-    return Chain(begin - cursor.hop * timeline.hop_frames, mood, {begin: cursor}, begin, timeline.taste)
+    base = begin - cursor.hop * timeline.hop_frames
+    return Chain(base, mood, {begin: cursor}, begin, timeline.taste, edge=_edge(cursor, base, timeline))
+
+
+def _edge(cursor: Cursor, base: int, timeline: Timeline) -> int | None:
+    return None if cursor.until is None else base + cursor.until * timeline.hop_frames
 
 
 def _whole(data: bytes) -> Saved | None:

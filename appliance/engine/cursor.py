@@ -141,6 +141,8 @@ class Cursor:
     heed : Heed
     leaving : Leaving or None
         The model before, as long as it is still heard.
+    until : int or None
+        The hop at which the room closes or opens; None where that is far, or not known.
     """
 
     hop: int
@@ -155,6 +157,7 @@ class Cursor:
     rest: Rest = AWAKE
     heed: Heed = UNMOVED
     leaving: Leaving | None = None
+    until: int | None = None
 
     @property
     def models(self) -> frozenset[str]:

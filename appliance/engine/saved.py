@@ -97,6 +97,7 @@ def check(cursor: Cursor) -> None:
     """Check that a cursor of the right types can be stepped from. Raises ValueError."""
     _need(0 <= cursor.hop < _LONGEST, "hop")
     _need(0 <= cursor.seed < _SEEDS, "seed")
+    _need(cursor.until is None or 0 <= cursor.until < _LONGEST, "until")
     _check_passage(cursor.now)
     if cursor.next is None:
         _need(cursor.handover == 0, "handover")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from appliance.engine import glide, heed
+from appliance.engine import ending, glide, heed
 from appliance.engine.cursor import Cursor, Frame, Passage, Strand
 from appliance.engine.heed import Heed
 from appliance.engine.instrument import Instrument
@@ -228,8 +228,9 @@ class Timeline:
         frame = self._frame(cursor, glided, gain(rest))
         now, following, handover = self._pass(cursor, glided)
         now, due_s = _due(now, glided)
+        near = ending.is_near(cursor, self.hop_s)
         attention = heed.go_on(cursor.heed, self.hop_s, glided, mood)
-        if following is None and heed.due(attention, now.under, mood):
+        if following is None and not near and heed.due(attention, now.under, mood):
             following = self._begun(cursor.seed, now.piece.number + 1, mood, cursor.model)
             attention = Heed(attention.still_s, 0.0)
         bed = None
@@ -243,8 +244,9 @@ class Timeline:
             handover=handover,
             mood=glided,
             bed=bed,
-            rest=go_on(rest, self.hop_s, due_s, glided.density),
+            rest=ending.rested(cursor, go_on(rest, self.hop_s, None if near else due_s, glided.density), self.hop_s),
             heed=attention,
+            until=None if ending.is_over(cursor) else cursor.until,
         )
         return frame, after
 
@@ -267,14 +269,17 @@ class Timeline:
 
     def _pass(self, cursor: Cursor, mood: Mood) -> tuple[Passage, Passage | None, int]:
         """Move along the pieces by a hop, beginning the next one in time to fade it in."""
-        now, following = self._along(cursor.now, cursor.mood, mood), cursor.next
+        if ending.is_over(cursor):
+            number = (cursor.next or cursor.now).piece.number + 1
+            return self._begun(cursor.seed, number, mood, cursor.model), None, 0
+        hurry = ending.hurry(cursor, _left_s(cursor.now, mood), mood.pace, self.hop_s)
+        now, following = self._along(cursor.now, cursor.mood, mood, hurry or 1.0), cursor.next
         if following is not None:
             following = self._along(following, cursor.mood, mood)
             if cursor.handover + 1 >= self.handover_hops:
                 return following, None, 0
             return now, following, cursor.handover + 1
-        left_s = (len(now.piece.pattern) - now.phase) * now.piece.letter_s / mood.pace
-        if left_s > _HANDOVER_S:
+        if hurry is not None or _left_s(now, mood) > _HANDOVER_S:
             return now, None, 0
         return now, self._begun(cursor.seed, now.piece.number + 1, mood, cursor.model), 0
 
@@ -282,9 +287,9 @@ class Timeline:
         """Compose a piece and stand at its beginning."""
         return Passage(self._instruments[model].composer.compose(seed, number, mood), 0.0, under=heeded(mood))
 
-    def _along(self, passage: Passage, before: Mood, mood: Mood) -> Passage:
+    def _along(self, passage: Passage, before: Mood, mood: Mood, hurry: float = 1.0) -> Passage:
         wound = (passage.wound + _WOUND_AN_OCTAVE * abs(math.log2(mood.pace / before.pace))) % 1.0
-        phase = passage.phase + mood.pace * self.hop_s / passage.piece.letter_s
+        phase = passage.phase + hurry * mood.pace * self.hop_s / passage.piece.letter_s
         return replace(passage, phase=phase, wound=wound)
 
 
@@ -296,6 +301,11 @@ class _Planned:
     mood: Mood
     after: Cursor
     frame: Frame
+
+
+def _left_s(passage: Passage, mood: Mood) -> float:
+    """Seconds for which a piece goes on at a pace; less than none where its last sound lingers."""
+    return (len(passage.piece.pattern) - passage.phase) * passage.piece.letter_s / mood.pace
 
 
 def _due(passage: Passage, mood: Mood) -> tuple[Passage, float | None]:

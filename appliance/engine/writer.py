@@ -34,6 +34,11 @@ _MOVING_S: Final = 1.0
 _HEAD_START_S: Final = 0.6
 _HEAL_EVERY_S: Final = 0.5
 _REST_LUFS: Final = -120.0
+# The score is told when the room closes or opens once that is so near; the cards' clocks may stray from ours by less
+# than the next meanwhile, and what is nearer than the last is not touched any more.
+_EDGE_AHEAD_S: Final = 4800.0
+_EDGE_STRAYS_S: Final = 3.0
+_EDGE_NEAR_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,8 @@ class Writer:
 
     @property
     def turning(self) -> bool:
-        """Whether a turn waits to be taken by the player."""
-        return self._inlet.turning
+        """Whether a turn waits to be taken by the player, who does so within a moment unless the room is closed."""
+        return self._inlet.turning and self._inlet.state != State.CLOSED
 
     def log_until_now(self) -> bytes:
         """Give the log of all that was handed to the card."""
@@ -233,7 +238,7 @@ class Writer:
         return did
 
     def _answer(self) -> bool:
-        """Turn if a hand has moved, somebody kept or banned a place, or the player refuses what it finds."""
+        """Turn if a hand moved, a place was kept or banned, the player refuses what it finds, or closing is near."""
         hands, chain = self._hands, self._chains[self._lane]
         self._tell_gains()
         if self._inlet.turning:
@@ -248,11 +253,22 @@ class Writer:
                 return True
         if self._taste is not self._timeline.taste:
             self._timeline.adopt(self._taste)
-        if self._hasten or _timbre(hands.mood) != chain.mood or chain.taste != self._timeline.taste:
+        moved = _timbre(hands.mood) != chain.mood or chain.taste != self._timeline.taste
+        if self._hasten or moved or self._edge(chain) != chain.edge:
             hasten, self._hasten = self._hasten, False
             self._turn(_timbre(hands.mood), hands.moved_ns, hasten)
             return True
         return self._heal(chain)
+
+    def _edge(self, chain: Chain) -> int | None:
+        """Where the room closes or opens next: as the chain has it, unless the player knows better."""
+        read, rate, edge, known = self._inlet.read, self._timeline.rate, self._inlet.edge_frame, chain.edge
+        if edge is not None and edge - read > _EDGE_AHEAD_S * rate:
+            edge = None
+        if known is None:
+            return edge
+        same = known < read if edge is None else abs(edge - known) <= _EDGE_STRAYS_S * rate
+        return known if same or 0 <= known - read <= _EDGE_NEAR_S * rate else edge
 
     def _heal(self, chain: Chain) -> bool:
         """Make again what the player refuses: somebody scribbled on it. Refused again, it is left out."""
@@ -309,11 +325,15 @@ class Writer:
         cursors = {} if before is None else {begin - timeline.hop_frames: before}
         # The clip that began a hop earlier still sounds, and is to glide too.
         cursor = old.at(begin) if before is None else timeline.advance(before, mood)
+        edge = self._edge(old)
+        until = None if edge is None else (edge - old.base) // timeline.hop_frames
+        # One that has passed is none.
+        cursor = replace(cursor, until=None if until is None or until <= cursor.hop else until)
         if cursor.model != timeline.model and self._change is not None:
             change = self._change
             cursor = timeline.change(cursor, change.piece, change.mood, max(1, round(change.fade_s / timeline.hop_s)))
         cursors[begin] = timeline.hasten(cursor, mood) if hasten else cursor
-        self._publish(Chain(old.base, mood, cursors, begin, timeline.taste), frame, origin_ns)
+        self._publish(Chain(old.base, mood, cursors, begin, timeline.taste, edge=edge), frame, origin_ns)
 
     def _start(self, cursor: Cursor, fill: int) -> None:
         """Begin a chain: over what still sounds, or where the player stands."""
@@ -356,8 +376,10 @@ class Writer:
             self._log_from(self._chains[self._lane], inlet.taken_frame, inlet.taken_faded)
         if inlet.end(self._lane) != self._chains[self._lane].end:
             raise RingError("The ring was written to by somebody else.")
-        for chain in self._chains.values():
-            chain.forget_before(inlet.read - 3 * self._timeline.hop_frames)
+        oldest = inlet.read - 3 * self._timeline.hop_frames
+        for lane, chain in self._chains.items():
+            # What is gone on from stays, should the player be ahead of it.
+            chain.forget_before(min(oldest, chain.end) if lane == self._lane else oldest)
         self._leave_behind()
 
     def _leave_behind(self) -> None:

@@ -73,6 +73,11 @@ class Inlet:
         return int(self._words[Word.STATE])
 
     @property
+    def edge_frame(self) -> int | None:
+        """The frame at which the room closes or opens next; None where that is not known."""
+        return int(self._words[Word.EDGE_FRAME]) or None
+
+    @property
     def refusals(self) -> int:
         """How often the player has refused what it found."""
         return int(self._words[Word.REFUSALS])

@@ -53,7 +53,10 @@ _CRC: Final = struct.Struct("<I")
 
 
 class Word(enum.IntEnum):
-    """Index of each word: the first 64 are the engine's, the rest the player's. ``_NS`` is CLOCK_MONOTONIC."""
+    """Index of each word: the first 64 are the engine's, the rest the player's, the last the keeper's.
+
+    ``_NS`` is CLOCK_MONOTONIC.
+    """
 
     EPOCH = 0
     BEGIN_0 = 1
@@ -67,6 +70,9 @@ class Word(enum.IntEnum):
     ENGINE_BEAT_NS = 9
     ENGINE_PID = 10
     ENGINE_START_NS = 11
+
+    # The keeper's, the bits of a float64: see `Ring.ceiling`.
+    CEILING = 127
 
     READ = 64
     PLAYING = 65
@@ -90,6 +96,12 @@ class Word(enum.IntEnum):
     # Of this one the bits are those of a float64.
     LOUDNESS = 83
     TAKEN_FADED = 84
+    # By what the room is open or closed (`sign.Rule`), when that changes next in seconds since 1970, and by how many
+    # seconds the clock of the gallery is ahead of UTC then, and a day. Then the stream frame at which it does.
+    RULE = 85
+    CHANGE_S = 86
+    CHANGE_OFFSET_S = 87
+    EDGE_FRAME = 88
 
 
 @dataclass(frozen=True)

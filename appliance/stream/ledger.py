@@ -4,6 +4,7 @@ The player believes its own counts and writes them down for others; should the r
 has written to it.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -15,16 +16,18 @@ import numpy.typing as npt
 from appliance.errors import RingError
 from appliance.stream.guard import Loudness
 from appliance.stream.layout import BLOCK_FRAMES, Word
+from appliance.stream.porter import Plan
 from appliance.stream.ring import Ring, put, take
 from appliance.stream.state import State
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "tell_plan"]
 
 Floats = npt.NDArray[np.float32]
 
 # The file's place is looked up only so often: that asks the system.
 _CHECK_BLOCKS: Final = 32
 _INHERITED_S: Final = 16.0
+_DAY_S: Final = 86_400
 
 
 class Ledger:
@@ -48,6 +51,7 @@ class Ledger:
         self._clock_ns = clock_ns
         self._loudness = Loudness(ring.rate, ring.channels)
         self._blocks = 0
+        self._plan: Plan | None = None
         self.read = ring.words[Word.READ] // BLOCK_FRAMES * BLOCK_FRAMES
         self._history_end = ring.words[Word.HISTORY_END]
         self._history_begin = ring.words[Word.HISTORY_BEGIN]
@@ -108,11 +112,28 @@ class Ledger:
         if self._loudness.add(block):
             self._ring.reals[Word.LOUDNESS] = self._loudness.lufs
 
+    def plan(self, plan: Plan, edge_s: float) -> None:
+        """Write down by what the room is open or closed, and for how many seconds of sound that stays so."""
+        if plan is not self._plan:
+            self._plan = plan
+            tell_plan(self._words, plan)
+        self._words[Word.EDGE_FRAME] = self.read + round(edge_s * self._ring.rate) if math.isfinite(edge_s) else 0
+
     def inherit(self, before: "Ledger") -> None:
         """Take over the end of the history of a ring that this one replaces."""
         # All of it would take so long that the card runs dry.
         frames = min(before.history_frames, round(_INHERITED_S * self._ring.rate))
         put(self._ring.history, 0, take(before._ring.history, before.history_at - frames, frames))
+        self._words[Word.CEILING] = before._words[Word.CEILING]
         self._history_end = self._words[Word.HISTORY_END] = frames
         for word in (Word.CONSUMED, Word.HOLDS, Word.HELD, Word.UNDERRUNS, Word.BAD, Word.REFUSALS, Word.CARDS_LOST):
             self._words[word] = before._words[word]
+
+
+def tell_plan(words: "memoryview[int]", plan: Plan) -> None:
+    """Write into a ring's words by what the room is open or closed, and when that changes."""
+    change = plan.change
+    offset = None if change is None else change.utcoffset()
+    words[Word.CHANGE_S] = 0 if change is None else round(change.timestamp())
+    words[Word.CHANGE_OFFSET_S] = 0 if offset is None else _DAY_S + round(offset.total_seconds())
+    words[Word.RULE] = plan.rule

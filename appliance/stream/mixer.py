@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Control", "parse_controls", "set_up"]
+__all__ = ["Control", "parse_controls", "principal", "remedy", "set_up"]
 
 _PATIENCE_S: Final = 3.0
 _NAMES: Final = frozenset({"Master", "PCM", "Digital", "Speaker", "Headphone", "Line Out", "Analogue"})
@@ -64,6 +64,11 @@ def parse_controls(text: str) -> list[Control]:
     return controls
 
 
+def principal(controls: list[Control]) -> list[Control]:
+    """Give those that all sound goes through, and leave out a microphone and its like."""
+    return [control for control in controls if control.name in _NAMES]
+
+
 def set_up(card_number: int, run: Callable[..., Any] = subprocess.run) -> list[str]:
     """Unmute what plays on an ALSA card, and turn up what is as good as silent; nothing is ever turned down.
 
@@ -81,12 +86,12 @@ def set_up(card_number: int, run: Callable[..., Any] = subprocess.run) -> list[s
     """
     amixer = _Amixer(card_number, run)
     try:
-        controls = [control for control in parse_controls(amixer("scontents")) if control.name in _NAMES]
+        controls = principal(parse_controls(amixer("scontents")))
     except _RefusedError as refused:
         return [str(refused)]
     said = []
     for control in controls:
-        wanted, what = _remedy(control)
+        wanted, what = remedy(control)
         if not wanted:
             continue
         try:
@@ -97,7 +102,7 @@ def set_up(card_number: int, run: Callable[..., Any] = subprocess.run) -> list[s
     return said
 
 
-def _remedy(control: Control) -> tuple[list[str], str]:
+def remedy(control: Control) -> tuple[list[str], str]:
     """Give what `amixer sset` is to be told, and the same in words; nothing where all is well."""
     wanted, words = [], []
     if control.silent:

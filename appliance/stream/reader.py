@@ -4,8 +4,10 @@ A turn of the reader plays one block. The next one lies checked in its hands alr
 fade: into the hold if no fresh sound can follow, and back.
 """
 
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,12 +15,13 @@ import numpy.typing as npt
 
 from appliance.stream.card import Card
 from appliance.stream.crossfade import Crossfade
-from appliance.stream.fader import FADE_IN_S, Fader
+from appliance.stream.fader import FADE_IN_S, Curtain, Fader
 from appliance.stream.fades import LANE_FADE_S
 from appliance.stream.keeper import Factory, Keeper
 from appliance.stream.layout import BLOCK_FRAMES, Word
 from appliance.stream.ledger import Ledger
 from appliance.stream.outlet import DRY_S, Outlet
+from appliance.stream.porter import Plan
 from appliance.stream.ring import Ring
 from appliance.stream.state import Gains, State
 
@@ -36,6 +39,7 @@ _RETURN_S: Final = 1.5
 _READY_S: Final = 1.0
 # What was refused is looked at again so often.
 _PROBE_S: Final = 0.2
+_ALWAYS: Final = Plan()
 
 
 class Reader:
@@ -50,6 +54,8 @@ class Reader:
         Gives what is played where there is no history to hold; see `Keeper`.
     clock_ns : callable
         CLOCK_MONOTONIC in nanoseconds.
+    plan : callable
+        Gives what the opening hours want; see `Porter`.
 
     Raises
     ------
@@ -63,6 +69,7 @@ class Reader:
         card: Card,
         factory: Factory,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        plan: Callable[[], Plan] = lambda: _ALWAYS,
     ) -> None:
         if (ring.rate, ring.channels) != (card.rate, card.channels):
             raise ValueError(f"a ring of {ring.rate} Hz x {ring.channels} is not for {card.rate} Hz x {card.channels}")
@@ -70,6 +77,7 @@ class Reader:
         self._words = ring.words
         self._card = card
         self._clock_ns = clock_ns
+        self._plan = plan
         self._ledger = Ledger(ring, clock_ns)
         self._outlet = Outlet(ring, self._ledger)
         self._next: Floats | None = None
@@ -77,6 +85,7 @@ class Reader:
         self._keeper = Keeper(ring, self._ledger, factory)
         self._rested = 0
         self._sounded = False
+        self._silence: Floats = np.zeros((BLOCK_FRAMES, ring.channels), dtype=np.float32)
         self._fader = Fader(ring.rate)
         self._gains = Gains()
         self._gains_count = -1
@@ -88,8 +97,13 @@ class Reader:
         return self._fader.silent
 
     @property
+    def closed(self) -> bool:
+        """Whether the opening hours keep the room silent."""
+        return self._fader.shut
+
+    @property
     def wanted_gain(self) -> float:
-        """Gain that the fader is at or on its way to, 0..1."""
+        """Gain that the fader is at or on its way to while the room is open, 0..1."""
         return self._fader.wanted
 
     def fade_out(self) -> None:
@@ -112,15 +126,21 @@ class Reader:
             If somebody else has written to the ring: make another and `move` there.
         """
         self._ledger.check()
+        plan, now_s = self._plan(), self._clock_ns() * 1e-9
+        gain = self._gain(plan, now_s)
+        if self._fader.shut and not plan.awake(now_s):
+            return self._sleep(plan, now_s)
         if self._crossfade.resting:
             self._try_to_return()
         fresh = self._next
         if fresh is not None:
             self._next = self._fetch()
-        sent = self._mix(fresh) * self._gain()
+        sent = self._mix(fresh) * gain
         np.clip(sent, -CEILING, CEILING, out=sent)
         self._card.write(sent)
         self._account(fresh, sent)
+        # While it falls silent nobody knows yet where it will come to stand.
+        self._ledger.plan(plan, plan.edge_s(now_s) if plan.awake(now_s) else math.inf)
         return bool(sent.any())
 
     def move(self, ring: Ring) -> None:
@@ -133,6 +153,18 @@ class Reader:
         self._gains_count = ring.gains.count
         self._answered = 0
         self._keeper.move(ring, self._ledger)
+
+    def _curtain(self, plan: Plan, now_s: float) -> Curtain:
+        """What opening hours allow, and the keeper."""
+        curtain = plan.curtain(now_s)
+        return replace(curtain, ceiling=min(curtain.ceiling, self._ring.ceiling))
+
+    def _sleep(self, plan: Plan, now_s: float) -> bool:
+        """Play digital silence, and take nothing: whoever fills the ring has nothing to do until the room wakes."""
+        self._card.write(self._silence)
+        self._ledger.sent(self._silence, State.CLOSED)
+        self._ledger.plan(plan, plan.edge_s(now_s))
+        return False
 
     def _try_to_return(self) -> None:
         """While nothing fresh is heard: go back to it if there is enough again that is fit to be heard."""
@@ -180,11 +212,11 @@ class Reader:
         into, away = self._crossfade.walk(BLOCK_FRAMES)
         return fresh * into + self._keeper.read() * away
 
-    def _gain(self) -> Floats | float:
+    def _gain(self, plan: Plan, now_s: float) -> Floats | float:
         if self._ring.gains.count != self._gains_count:
             self._gains_count = self._ring.gains.count
             self._gains = Gains.unpack(self._ring.gains.read()) or self._gains
-        self._fader.tell(self._gains, self._clock_ns())
+        self._fader.tell(self._gains, self._curtain(plan, now_s))
         return self._fader.gain(BLOCK_FRAMES)
 
     def _account(self, fresh: Floats | None, sent: Floats) -> None:
@@ -211,11 +243,14 @@ class Reader:
         """Write down how long a hand waited until the room answered: to the middle of the fade between the lanes."""
         self._answered = self._words[Word.TAKEN_FRAME]
         origin_ns = self._words[Word.ORIGIN_NS]
-        if origin_ns:
+        # Behind a closed door nobody waited.
+        if origin_ns and not self._fader.shut:
             wait_ns = self._clock_ns() - origin_ns + round((self._card.latency_s + LANE_FADE_S / 2.0) * 1e9)
             self._words[Word.ANSWER_NS] = max(0, wait_ns)
 
     def _state(self) -> State:
+        if self._fader.shut:
+            return State.CLOSED
         if not self._crossfade.resting:
             return State.PLAYING
         return State.HOLDING if self._keeper.sounding else State.STARTING

@@ -24,7 +24,7 @@ from appliance.errors import RingError
 from appliance.folders import shown
 from appliance.stream.layout import GRID_FRAMES, SLOT_BYTES, Record, Shape, Word, boot_id, reals_of, words_of
 
-__all__ = ["Lane", "Ring", "claim", "create", "open_ring", "put", "ring_path", "take"]
+__all__ = ["LOWEST_CEILING", "Lane", "Ring", "claim", "create", "open_ring", "put", "ring_path", "take"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,6 +32,8 @@ HISTORY_S: Final = 64
 MONITOR_S: Final = 8
 # Beyond the reserve a lane has room for the hop being written and for the guard.
 _LANE_SPARE_S: Final = 5
+LOWEST_CEILING: Final = 0.03
+"""Nobody is kept below this."""
 _NO_FRAME: Final = (1 << 64) - 1
 _SLOT_HEAD: Final = struct.Struct("<QII")
 
@@ -99,6 +101,17 @@ class Ring:
     def reserve_s(self) -> float:
         """Seconds of sound that the engine should keep ready."""
         return self.shape.reserve_s
+
+    @property
+    def ceiling(self) -> float:
+        """What the volume is kept below for the guards' sake, amplitude; 1 where nobody asks for it."""
+        gain = self.reals[Word.CEILING]
+        # Who scribbles here does not silence the room.
+        return gain if LOWEST_CEILING <= gain < 1.0 else 1.0
+
+    @ceiling.setter
+    def ceiling(self, gain: float) -> None:
+        self.reals[Word.CEILING] = gain
 
     def intact(self) -> bool:
         """Whether the part that never changes is still what it was."""
@@ -205,6 +218,10 @@ def open_ring(folder: Path, *, writable: bool) -> Ring:
         handle = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError as error:
         raise RingError(f"Nothing plays on this machine (there is no {shown(path)}): start `latent play`.") from error
+    except PermissionError as error:
+        raise RingError(
+            f"What plays belongs to another user ({shown(path)}): ask as that user, or with sudo."
+        ) from error
     except OSError as error:
         raise RingError(f"{shown(path)} cannot be opened ({error.strerror}): check its rights.") from error
     try:

@@ -8,11 +8,13 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from appliance.folders import shown
 from appliance.stream.layout import BLOCK_FRAMES, Word
 from appliance.stream.ring import Ring
+from appliance.stream.sign import Rule
 from appliance.stream.state import Gains, State
 
 __all__ = ["Life", "Snapshot", "snapshot"]
@@ -24,12 +26,16 @@ _MOST_PROCESSES: Final = 1 << 22
 # A process may write down its time after the one who looks has taken it.
 _AHEAD_NS: Final = _NS
 _LONGEST_ANSWER_NS: Final = 3600 * _NS
+_DAY_S: Final = 86_400
+# Some three thousand years.
+_LATEST_S: Final = 100_000_000_000
 _LOUDNESS: Final = range(-130, 21)
 _DOING: Final = {
     State.STARTING: "waiting for the first sound",
     State.WAITING_FOR_CARD: "waiting for a sound card",
     State.PLAYING: "playing",
     State.HOLDING: "holding what was heard before, for want of fresh sound",
+    State.CLOSED: "closed",
 }
 
 
@@ -82,9 +88,15 @@ class Snapshot:
         Of the last fifth of a second that was sent to the card; -120 for silence.
     volume : float or None
         Where the fader is to be, 0..1.
+    ceiling : float
+        What it is kept below, 0..1.
     made_frames, consumed_frames : int or None
         All that the engine made, and that the card took.
     engine, player : Life
+    rule : Rule or None
+        By what the room is open or closed.
+    change : datetime or None
+        When that changes next, on the gallery's clock.
     facts : dict
         What the engine tells of itself once: seed, model, boots, rung.
     """
@@ -109,10 +121,13 @@ class Snapshot:
     knob_to_sound_ms: float | None
     loudness_lufs: float | None
     volume: float | None
+    ceiling: float
     made_frames: int | None
     consumed_frames: int | None
     engine: Life
     player: Life
+    rule: Rule | None
+    change: datetime | None
     facts: dict[str, Any]
 
     @property
@@ -156,10 +171,13 @@ def snapshot(ring: Ring, now_ns: int) -> Snapshot:
         knob_to_sound_ms=words[Word.ANSWER_NS] / 1e6 if 0 < words[Word.ANSWER_NS] < _LONGEST_ANSWER_NS else None,
         loudness_lufs=_loudness(words[Word.LOUDNESS]),
         volume=None if gains is None else gains.volume,
+        ceiling=ring.ceiling,
         made_frames=_count(words[Word.MADE]),
         consumed_frames=_count(words[Word.CONSUMED]),
         engine=_life(words, now_ns, Word.ENGINE_PID, Word.ENGINE_START_NS, Word.ENGINE_BEAT_NS),
         player=_life(words, now_ns, Word.PLAYER_PID, Word.PLAYER_START_NS, Word.PLAYER_BEAT_NS),
+        rule=next((rule for rule in Rule if rule == words[Word.RULE]), None),
+        change=_change(words[Word.CHANGE_S], words[Word.CHANGE_OFFSET_S] - _DAY_S),
         facts=_facts(ring.facts.read()),
     )
 
@@ -190,6 +208,12 @@ def _count(word: int) -> int | None:
 
 def _state(word: int) -> State | None:
     return next((state for state in State if state == word), None)
+
+
+def _change(at_s: int, offset_s: int) -> datetime | None:
+    if not (0 < at_s < _LATEST_S and abs(offset_s) < _DAY_S):
+        return None
+    return datetime.fromtimestamp(at_s, timezone(timedelta(seconds=offset_s)))
 
 
 def _loudness(word: int) -> float | None:

@@ -5,7 +5,7 @@ import struct
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
-__all__ = ["Change", "Gains", "State", "Switch", "switch_word", "unpack_switch"]
+__all__ = ["Gains", "State", "Switch", "switch_word", "unpack_switch"]
 
 _NUMBERS: Final = 1 << 15
 _FRAMES: Final = 1 << 48
@@ -18,6 +18,7 @@ class State(enum.IntEnum):
     WAITING_FOR_CARD = 1
     PLAYING = 2
     HOLDING = 3
+    CLOSED = 4
 
 
 class Switch(NamedTuple):
@@ -39,15 +40,6 @@ def unpack_switch(word: int) -> Switch:
 
 
 @dataclass(frozen=True)
-class Change:
-    """From a moment of CLOCK_MONOTONIC on, the scheduled gain (0..1, amplitude) is another, reached in ``glide_s``."""
-
-    at_ns: int
-    gain: float
-    glide_s: float
-
-
-@dataclass(frozen=True)
 class Gains:
     """What the engine tells the player's fader.
 
@@ -57,32 +49,25 @@ class Gains:
         Where the fader goes, 0..1, amplitude.
     glide_s : float
         How long it takes for the whole way.
-    changes : tuple of Change
-        Up to 16, in order of time: they hold although the engine be gone by then.
     """
 
     volume: float = 1.0
     glide_s: float = 0.05
-    changes: tuple[Change, ...] = ()
 
-    _HEAD: ClassVar = struct.Struct("<ddI")
-    _CHANGE: ClassVar = struct.Struct("<Qdd")
+    # Four bytes are spare.
+    _RECORD: ClassVar = struct.Struct("<dd4x")
 
     def pack(self) -> bytes:
         """Give the bytes of the record."""
-        head = self._HEAD.pack(self.volume, self.glide_s, len(self.changes))
-        return head + b"".join(self._CHANGE.pack(each.at_ns, each.gain, each.glide_s) for each in self.changes)
+        return self._RECORD.pack(self.volume, self.glide_s)
 
     @classmethod
     def unpack(cls, data: bytes | None) -> "Gains | None":
         """Read them back; what is outside 0..1 is brought inside. None for other bytes."""
-        if data is None or len(data) < cls._HEAD.size:
+        if data is None or len(data) != cls._RECORD.size:
             return None
-        volume, glide_s, count = cls._HEAD.unpack_from(data)
-        if len(data) != cls._HEAD.size + count * cls._CHANGE.size:
-            return None
-        changes = cls._CHANGE.iter_unpack(data[cls._HEAD.size :])
-        return cls(_share(volume), glide_s, tuple(Change(at, _share(gain), glide) for at, gain, glide in changes))
+        volume, glide_s = cls._RECORD.unpack(data)
+        return cls(_share(volume), glide_s)
 
 
 def _share(value: float) -> float:

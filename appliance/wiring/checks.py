@@ -185,6 +185,7 @@ def _together(table: Mapping[str, Any], controls: Mapping[str, Any], presence: M
         if name not in STEERED:
             yield ("combine", name), f"there is nothing called so to move{_hint(name, STEERED)}"
     yield from _network(_table(table.get("osc")))
+    yield from _address("metrics", _table(table.get("metrics")))
 
 
 def _no_sensor(control: Mapping[str, Any]) -> str:
@@ -195,16 +196,20 @@ def _no_sensor(control: Mapping[str, Any]) -> str:
     return {"encoder": "an encoder", "clock": "a clock"}.get(str(source), "")
 
 
-def _network(osc: Mapping[str, Any]) -> Iterator[Problem]:
-    listen = osc.get("listen")
+def _address(name: str, table: Mapping[str, Any]) -> Iterator[Problem]:
+    listen = table.get("listen")
     if isinstance(listen, str) and listen.strip():
         try:
             ipaddress.ip_address(listen)
         except ValueError:
             yield (
-                ("osc", "listen"),
+                (name, "listen"),
                 'must be an address in numbers, as in "127.0.0.1", or "0.0.0.0" for everybody in the network',
             )
+
+
+def _network(osc: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from _address("osc", osc)
     for host in _list(osc.get("send_to")):
         port = host.rpartition(":")[2] if isinstance(host, str) else ""
         if port.isascii() and port.isdigit() and not 0 < int(port[:6]) < 1 << 16:

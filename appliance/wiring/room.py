@@ -8,11 +8,14 @@ from appliance.wiring.tables import Name, Pin, Row, Table, refusal
 
 __all__ = [
     "HOST_AND_PORT",
+    "ExposureSettings",
     "LightSettings",
+    "MetricsSettings",
     "MidiSettings",
     "OscSettings",
     "PresenceSettings",
     "ScenesSettings",
+    "SnapcastSettings",
 ]
 
 HOST_AND_PORT: Final = r"^[^\s:]+:[0-9]{1,5}$"
@@ -67,7 +70,36 @@ class MidiSettings(Table):
     send_to: Name | None = None
 
 
+class MetricsSettings(Table):
+    """How Prometheus is told how things are; without this table, it is not."""
+
+    # TCP port that answers with the metrics.
+    port: _Port | None = None
+    # On which address: this machine alone, or "0.0.0.0" for everybody in the network.
+    listen: Name = "127.0.0.1"
+    # Where a file with them is written again and again; None: the runtime folder, which lies in memory.
+    folder: Annotated[str, Field(pattern=r"\S")] | None = None
+
+
+class ExposureSettings(Table):
+    """How loud a day may be to who is there all day."""
+
+    # LEX,8h in dB(A), by what `latent calibrate` measured; None: nothing is turned down.
+    limit_dba: Annotated[float, Field(ge=50.0, le=87.0)] | None = None
+
+
 class ScenesSettings(Table):
     """How a scene is recalled."""
 
     morph_s: Annotated[float, Field(ge=0.0, le=600.0)] = 8.0
+
+
+class SnapcastSettings(Table):
+    """Many rooms in step: the sound goes to a Snapcast server, too."""
+
+    # Where that takes sound by TCP: an address in numbers, or a name.
+    host: Name = "127.0.0.1"
+    port: _Port = 4953
+    # What the server was told to expect, and what the card must play at: nothing is resampled on the way.
+    rate: Annotated[int, Field(ge=8_000, le=192_000)] = 48_000
+    channels: Annotated[int, Field(ge=1, le=8)] = 2

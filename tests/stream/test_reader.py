@@ -11,7 +11,7 @@ from appliance.stream.card import FakeCard
 from appliance.stream.layout import BLOCK_FRAMES, Word
 from appliance.stream.reader import CEILING, Reader
 from appliance.stream.ring import create, open_ring
-from appliance.stream.state import Change, Gains, State
+from appliance.stream.state import Gains, State
 
 # A tone of 440 Hz steps by this much at the most; with another one in a cross-fade by a little more.
 STEP = largest_step(tone(0, RATE))
@@ -237,15 +237,23 @@ def test_volume_glides(stage: Stage) -> None:
     assert stage.reader.wanted_gain == 0.25
 
 
-def test_a_change_of_the_schedule_holds_without_an_engine(stage: Stage) -> None:
-    stage.fill(4.0)
-    closing = Change(stage.now_ns + 2 * 10**9, 0.0, 0.5)
-    stage.ring.gains.write(Gains(changes=(closing,)).pack())
-    stage.play(1.9)
+def test_the_ceiling_is_not_passed_and_holds_without_an_engine(stage: Stage) -> None:
+    stage.play(1.0, keep_full_s=3.0)
+    stage.ring.ceiling = 0.25
+    stage.play(12.0, keep_full_s=3.0)
+    assert np.abs(stage.heard[-RATE // 2 :]).max() == pytest.approx(0.05, rel=0.01)
+    assert largest_step(stage.heard) <= 1.05 * STEP
+    # Below it a hand is free.
+    stage.ring.gains.write(Gains(volume=0.1).pack())
+    stage.play(1.0, keep_full_s=3.0)
+    assert np.abs(stage.heard[-RATE // 2 :]).max() == pytest.approx(0.02, rel=0.01)
+
+
+@pytest.mark.parametrize("scribble", [0.0, -1.0, 1e-300, 7.0, float("nan"), float("inf")])
+def test_a_ceiling_that_is_none_changes_nothing(stage: Stage, scribble: float) -> None:
+    stage.ring.ceiling = scribble
+    stage.play(1.0, keep_full_s=3.0)
     assert np.abs(stage.heard[-800:]).max() == pytest.approx(0.2, rel=0.02)
-    stage.play(1.0)
-    assert not stage.heard[-800:].any()
-    assert stage.reader.wanted_gain == 0.0
 
 
 def test_garbage_for_gains_changes_nothing(stage: Stage) -> None:

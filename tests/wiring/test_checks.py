@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.errors import SettingsError
-from appliance.settings import Settings, read_settings
+from appliance.settings import Settings
+from appliance.settings_file import read_settings
 from appliance.wiring.checks import problems
 from appliance.wiring.tables import SOURCES, control_keys
 
@@ -285,7 +286,9 @@ FILES = st.fixed_dictionaries(
         "controls": st.one_of(
             ANYTHING, st.dictionaries(st.one_of(st.text(max_size=4), st.just("a")), CONTROLS, max_size=3)
         ),
-        **dict.fromkeys(("presence", "combine", "osc", "midi", "light", "scenes", "mood"), ANYTHING),
+        **dict.fromkeys(
+            ("presence", "combine", "osc", "midi", "light", "scenes", "mood", "metrics", "exposure"), ANYTHING
+        ),
     },
 )
 

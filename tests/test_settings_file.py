@@ -1,0 +1,112 @@
+"""What is right of a settings file holds, though the rest be wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import SettingsError
+from appliance.settings import Settings
+from appliance.settings_file import read_forgiving, read_settings
+
+
+def forgiven(tmp_path: Path, text: str) -> tuple[Settings, str]:
+    path = tmp_path / "latent.toml"
+    path.write_text(text, encoding="utf-8")
+    settings, trouble = read_forgiving(path)
+    if trouble:
+        with pytest.raises(SettingsError) as refused:
+            read_settings(path)
+        assert str(refused.value) == trouble
+    else:
+        assert read_settings(path) == settings
+    return settings, trouble
+
+
+def test_a_file_that_is_right_is_read_as_ever(tmp_path: Path) -> None:
+    settings, trouble = forgiven(tmp_path, '[card]\ndevice = "USB"\n[mood]\npitch = 0.5\n')
+
+    assert (settings.card.device, settings.mood, trouble) == (("USB",), {"pitch": 0.5}, "")
+
+
+def test_where_there_is_no_file_all_is_at_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path / "nowhere"))
+
+    assert read_forgiving(None) == (Settings(), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[card\n", "is not valid TOML"),
+        ("\xff", "is not UTF-8"),
+    ],
+)
+def test_what_is_no_toml_leaves_nothing_but_defaults(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "latent.toml"
+    path.write_text(text, encoding="latin-1")
+    settings, trouble = read_forgiving(path)
+
+    assert settings == Settings()
+    assert told in trouble
+
+
+def test_a_file_that_was_named_and_is_not_there_is_told(tmp_path: Path) -> None:
+    settings, trouble = read_forgiving(tmp_path / "nowhere.toml")
+
+    assert settings == Settings()
+    assert "nowhere.toml cannot be read" in trouble
+
+
+def test_a_key_that_is_wrong_takes_no_other_with_it(tmp_path: Path) -> None:
+    text = '[card]\ndevice = "USB"\nrate = "fast"\nchanels = 2\n[mood]\npitch = 0.5\nwonder = 1\n[musik]\n'
+    settings, trouble = forgiven(tmp_path, text)
+
+    assert settings.card.device == ("USB",)
+    assert settings.card.rate == Settings().card.rate
+    assert all(name in trouble for name in ("card.rate", "did you mean channels", "wonder", "musik"))
+
+
+def test_a_knob_that_is_wired_wrongly_takes_no_other_with_it(tmp_path: Path) -> None:
+    text = """
+[controls.good]
+source = "mcp3008"
+channel = 0
+moves = "pitch"
+[controls.bad]
+source = "button"
+does = "next"
+[controls.odd]
+source = "trombone"
+moves = "pace"
+"""
+    settings, trouble = forgiven(tmp_path, text)
+
+    assert list(settings.controls) == ["good"]
+    assert "controls.bad.pin" in trouble
+    assert "controls.odd" in trouble
+
+
+def test_what_the_wiring_lacks_as_a_whole_costs_the_wiring_alone(tmp_path: Path) -> None:
+    text = """
+[card]
+device = "USB"
+[controls.fader]
+source = "osc"
+address = "/1/fader1"
+moves = "pitch"
+"""
+    settings, trouble = forgiven(tmp_path, text)
+
+    assert settings.card.device == ("USB",)
+    assert settings.controls == {}
+    assert "nobody listens" in trouble
+
+
+def test_a_table_whose_keys_need_each_other_goes_whole(tmp_path: Path) -> None:
+    settings, trouble = forgiven(
+        tmp_path, '[model]\npolicy = "playlist"\ncrossfade_s = 3.0\n[sound]\ntarget_lufs = -23.0\n'
+    )
+
+    assert settings.model == Settings().model
+    assert settings.sound.target_lufs == -23.0
+    assert "playlist" in trouble
