@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from appliance.health.manager import notifier
+
 __all__ = ["PIPE_VARIABLE", "SIGNS", "Watchdog", "watchdog_from_environment"]
 
 Clock = Callable[[], float]
@@ -87,7 +89,7 @@ class Watchdog:
 
 
 class _Systemd:
-    """The socket of systemd, through ``systemd.daemon.notify``."""
+    """The socket of systemd."""
 
     orphaned = False
 
@@ -150,7 +152,7 @@ def watchdog_from_environment(say: Callable[[str], None] | None = None, clock: C
     given = os.environ.pop(PIPE_VARIABLE, None)
     if given is not None:
         return Watchdog(_pipe(given, say), clock)
-    return Watchdog(_systemd(say) if os.environ.get("NOTIFY_SOCKET") else None, clock)
+    return Watchdog(_Systemd(notifier(), say) if os.environ.get("NOTIFY_SOCKET") else None, clock)
 
 
 def _pipe(given: str, say: Callable[[str], None]) -> _Way | None:
@@ -161,19 +163,6 @@ def _pipe(given: str, say: Callable[[str], None]) -> _Way | None:
         return None
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     return way
-
-
-def _systemd(say: Callable[[str], None]) -> _Way | None:
-    try:
-        from systemd import daemon
-    # The folder of our units is called systemd too: from there the import fails in another way.
-    except ImportError:
-        say(
-            "systemd waits for word from this process, but the Python package systemd-python is missing: install it"
-            " with `pip install systemd-python`; going on without."
-        )
-        return None
-    return _Systemd(daemon.notify, say)
 
 
 def _complain(sentence: str) -> None:

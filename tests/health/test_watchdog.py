@@ -105,18 +105,24 @@ def test_a_systemd_that_went_away_is_told_of_once(systemd: socket.socket) -> Non
     assert said == ["systemd cannot be told how this is going (No such file or directory); going on."]
 
 
-def test_without_the_package_it_says_so_once_and_goes_on(
-    systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_systemd_hears_it_without_the_package_too(systemd: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "systemd", None)
-    said: list[str] = []
-    watchdog = watchdog_from_environment(said.append)
-    watchdog.ready()
+    watchdog = watchdog_from_environment(pytest.fail)
+    watchdog.ready("playing")
     watchdog.alive()
 
-    assert len(said) == 1
-    assert "systemd-python" in said[0]
-    assert received(systemd) == []
+    assert received(systemd) == ["READY=1", "STATUS=playing", "WATCHDOG=1"]
+
+
+def test_a_socket_that_lies_in_no_folder_hears_it_without_the_package_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "systemd", None)
+    name = f"latent-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        ours.bind(f"\0{name}")
+        ours.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
+        watchdog_from_environment(pytest.fail).ready()
+        assert received(ours) == ["READY=1"]
 
 
 def test_without_a_supervisor_nothing_happens() -> None:
