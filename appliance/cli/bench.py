@@ -52,7 +52,7 @@ def bench(seconds: int, as_json: bool) -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     from appliance.service.bench import measure
-    from appliance.settings import read_settings
+    from appliance.settings_file import read_settings
 
     report = measure(read_settings(None), seconds, _tell)
     click.echo(json.dumps(report.as_dict()) if as_json else _shown(report))

@@ -5,8 +5,15 @@ from pathlib import Path
 
 import click
 
-from appliance.cli.process import config_option, name_process, stop_when_told, tell
-from appliance.errors import RingError
+from appliance.cli.process import (
+    config_option,
+    forgiving_option,
+    name_process,
+    runtime_folder_used,
+    settings_of,
+    stop_when_told,
+    tell,
+)
 from appliance.folders import runtime_folder
 
 __all__ = ["engine"]
@@ -14,7 +21,8 @@ __all__ = ["engine"]
 
 @click.command()
 @config_option
-def engine(config: Path | None) -> int:
+@forgiving_option
+def engine(config: Path | None, forgiving: bool) -> int:
     """Make the music that the player plays; `latent play` runs both.
 
     Example: latent engine --config /etc/latent/latent.toml
@@ -23,18 +31,13 @@ def engine(config: Path | None) -> int:
     stop_when_told(stop)
 
     from appliance.health.watchdog import watchdog_from_environment
-    from appliance.settings import read_settings
 
     name_process("latent engine")
     watchdog = watchdog_from_environment()
-    settings = read_settings(config)
+    settings, trouble = settings_of(config, forgiving)
 
     from appliance.service.engine import run
 
-    try:
-        run(settings, runtime_folder(), stop, tell, watchdog)
-    except OSError as error:
-        raise RingError(
-            f"The folder for what runs cannot be used ({error.strerror}): set RUNTIME_DIRECTORY."
-        ) from error
+    with runtime_folder_used():
+        run(settings, runtime_folder(), stop, tell, watchdog, trouble)
     return 0

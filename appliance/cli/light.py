@@ -5,8 +5,16 @@ from pathlib import Path
 
 import click
 
-from appliance.cli.process import config_option, name_process, stop_when_told, tell
-from appliance.errors import RingError, SettingsError
+from appliance.cli.process import (
+    config_option,
+    forgiving_option,
+    name_process,
+    runtime_folder_used,
+    settings_of,
+    stop_when_told,
+    tell,
+)
+from appliance.errors import SettingsError
 from appliance.folders import runtime_folder
 
 __all__ = ["light"]
@@ -14,7 +22,8 @@ __all__ = ["light"]
 
 @click.command()
 @config_option
-def light(config: Path | None) -> int:
+@forgiving_option
+def light(config: Path | None, forgiving: bool) -> int:
     """Let the status light tell how things are: steady sounds, slow blinking holds, quick blinking is a fault.
 
     Example: latent light --config /etc/latent/latent.toml
@@ -23,11 +32,10 @@ def light(config: Path | None) -> int:
     stop_when_told(stop)
 
     from appliance.health.watchdog import watchdog_from_environment
-    from appliance.settings import read_settings
 
     name_process("latent light")
     watchdog = watchdog_from_environment()
-    table = read_settings(config).light
+    table = settings_of(config, forgiving)[0].light
     if table is None:
         raise SettingsError(
             "The settings name no light: add a table [light] with the BCM number of its pin, as pin = 25."
@@ -35,10 +43,6 @@ def light(config: Path | None) -> int:
 
     from appliance.service.light import run
 
-    try:
+    with runtime_folder_used():
         run(table.pin, table.active_high, runtime_folder(), stop, tell, watchdog)
-    except OSError as error:
-        raise RingError(
-            f"The folder for what runs cannot be used ({error.strerror}): set RUNTIME_DIRECTORY."
-        ) from error
     return 0

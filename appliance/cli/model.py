@@ -17,7 +17,8 @@ from appliance.model.library import DEFAULT, digest, find, folders, place_of, po
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
 from appliance.service.incoming import parted
-from appliance.settings import Settings, read_settings
+from appliance.settings import Settings
+from appliance.settings_file import read_settings
 
 __all__ = ["model"]
 

@@ -33,7 +33,7 @@ def play(config: Path | None, devices: tuple[str, ...]) -> int:
 
     Example: latent play --device USB
     """
-    lit = _check(config, devices)
+    extra = _check(config, devices)
 
     from appliance.service.supervise import Child, supervise
 
@@ -44,25 +44,26 @@ def play(config: Path | None, devices: tuple[str, ...]) -> int:
         Child("player", _command("player", to_player), _PLAYER_PAUSE_S),
         # A process of its own, for what is copied here may do anything to it.
         Child("probe", _command("probe", options)),
+        # So is what counts the day: it is to tell what became of the others.
+        Child("keeper", _command("keeper", options)),
     ]
-    if lit:
-        # A process of its own, for it is to tell when the others are gone.
-        children.append(Child("light", _command("light", options)))
+    # Processes of their own: the light is to tell when the others are gone, and a network may keep its own waiting.
+    children += [Child(name, _command(name, options)) for name in extra]
     stop = threading.Event()
     with _alone() as folder:
         stop_when_told(stop)
         code = supervise(children, stop, tell)
         if code == 0:
             # What is left after a crash is gone on with, and remembered; who ended it wants something new next time.
-            for name in ("ring", "starts", "hands"):
+            for name in ("ring", "starts", "hands", "player.json"):
                 with contextlib.suppress(IsADirectoryError):
                     (folder / name).unlink(missing_ok=True)
     return code
 
 
-def _check(config: Path | None, devices: tuple[str, ...]) -> bool:
-    """Refuse what cannot be before anything starts, every problem at once; gives whether there is a status light."""
-    from appliance.settings import read_settings
+def _check(config: Path | None, devices: tuple[str, ...]) -> list[str]:
+    """Refuse what cannot be before anything starts, every problem at once; gives what else is to run."""
+    from appliance.settings_file import read_settings
 
     problems = [
         f"--device needs the name of a sound card or a part of it, not {shown(device)!r}."
@@ -70,10 +71,11 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> bool:
         if not device.strip() or not device.isprintable()
     ]
     preferred: tuple[str, ...] = ()
-    lit = False
+    extra: list[str] = []
     try:
         settings = read_settings(config)
-        preferred, lit = settings.card.device, settings.light is not None
+        preferred = settings.card.device
+        extra = [name for name in ("light", "snapcast") if getattr(settings, name) is not None]
         problems += _missing(settings.music)
     except SettingsError as error:
         problems.insert(0, str(error))
@@ -81,7 +83,7 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> bool:
     problems += _unknown(named if devices else preferred)
     if problems:
         raise UsageError(" ".join(problems))
-    return lit
+    return extra
 
 
 def _missing(music: "MusicSettings") -> list[str]:

@@ -1,15 +1,14 @@
 """``latent player``."""
 
-import json
 import os
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from appliance.cli.process import card_option, config_option, name_process, stop_when_told, tell
-from appliance.errors import RingError
+from appliance.cli.process import card_option, config_option, name_process, runtime_folder_used, stop_when_told, tell
 from appliance.folders import runtime_folder
 
 __all__ = ["player"]
@@ -18,32 +17,26 @@ __all__ = ["player"]
 @click.command()
 @config_option
 @card_option
-@click.option("--wish", hidden=True)
-def player(config: Path | None, devices: tuple[str, ...], wish: str | None) -> int:
+@click.option("--told", type=click.Path(path_type=Path), hidden=True)
+def player(config: Path | None, devices: tuple[str, ...], told: Path | None) -> int:
     """Play what the engine makes; `latent play` runs both.
 
     Example: latent player --device USB
     """
-    if wish is None:
-        _become_light(config, devices)
-    return _play(json.loads(wish or "{}"))
+    with runtime_folder_used():
+        return _play(_become_light(config, devices) if told is None else told)
 
 
-def _become_light(config: Path | None, devices: tuple[str, ...]) -> None:
+def _become_light(config: Path | None, devices: tuple[str, ...]) -> NoReturn:
     """Read the settings, then begin again without what that took to load."""
-    from appliance.settings import read_settings
+    from appliance.service.handover import hand_over
+    from appliance.settings_file import read_settings
 
-    card = read_settings(config).card
-    wish = {
-        "names": devices or card.device,
-        "rate": card.rate,
-        "channels": card.channels,
-        "reserve_s": card.reserve_s,
-    }
-    os.execv(sys.executable, [sys.executable, sys.argv[0], "player", "--wish", json.dumps(wish)])
+    path = hand_over(runtime_folder(), read_settings(config), devices, "")
+    os.execv(sys.executable, [sys.executable, sys.argv[0], "player", "--told", str(path)])
 
 
-def _play(wish: dict[str, object]) -> int:
+def _play(told: Path) -> int:
     stop = threading.Event()
     stop_when_told(stop)
 
@@ -52,10 +45,5 @@ def _play(wish: dict[str, object]) -> int:
 
     name_process("latent player")
     watchdog = watchdog_from_environment()
-    try:
-        run(Wish.of(wish), runtime_folder(), stop, tell, watchdog)
-    except OSError as error:
-        raise RingError(
-            f"The folder for what runs cannot be used ({error.strerror}): set RUNTIME_DIRECTORY."
-        ) from error
+    run(Wish.read(told, tell), runtime_folder(), stop, tell, watchdog)
     return 0

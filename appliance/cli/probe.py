@@ -5,14 +5,15 @@ from pathlib import Path
 
 import click
 
-from appliance.cli.process import config_option, name_process, stop_when_told, tell
+from appliance.cli.process import config_option, forgiving_option, name_process, settings_of, stop_when_told, tell
 
 __all__ = ["probe"]
 
 
 @click.command()
 @config_option
-def probe(config: Path | None) -> int:
+@forgiving_option
+def probe(config: Path | None, forgiving: bool) -> int:
     """Take in the models that are copied to this machine; `latent play` runs it too.
 
     Example: latent probe --config /etc/latent/latent.toml
@@ -21,12 +22,11 @@ def probe(config: Path | None) -> int:
     stop_when_told(stop)
 
     from appliance.health.watchdog import watchdog_from_environment
-    from appliance.settings import read_settings
 
     name_process("latent probe")
     watchdog = watchdog_from_environment()
 
     from appliance.service.probing import run
 
-    run(read_settings(config), stop, tell, watchdog)
+    run(settings_of(config, forgiving)[0], stop, tell, watchdog)
     return 0

@@ -90,16 +90,16 @@ def main(arguments: Sequence[str]) -> None:
         (folder / CARD).write_text(json.dumps(_look_at(names, rate, channels)), encoding="utf-8")
         return RecordingCard(rate, channels, folder / RECORD)
 
-    run(Wish.of(json.loads(arguments[0])), folder, stop, _say, watchdog_from_environment(), open_device)
+    run(Wish.read(Path(arguments[0]), _say), folder, stop, _say, watchdog_from_environment(), open_device)
 
 
 def _become_light() -> None:
     """Read the settings, then begin again without what that took to load, as `latent player` does."""
-    from appliance.settings import read_settings
+    from appliance.service.handover import hand_over
+    from appliance.settings_file import read_settings
 
-    card = read_settings(None).card
-    wish = {"names": card.device, "rate": card.rate, "channels": card.channels, "reserve_s": card.reserve_s}
-    os.execv(sys.executable, [sys.executable, "-m", "appliance.service.bench_player", json.dumps(wish)])
+    path = hand_over(runtime_folder(), read_settings(None), (), "")
+    os.execv(sys.executable, [sys.executable, "-m", "appliance.service.bench_player", str(path)])
 
 
 def _look_at(names: Sequence[str], rate: int, channels: int) -> dict[str, object]:

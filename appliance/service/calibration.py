@@ -10,7 +10,7 @@ from appliance.errors import LatentError
 from appliance.names import LONGEST_NAME, are_ends
 from appliance.service.kept import Kept
 
-__all__ = ["Calibration"]
+__all__ = ["Calibration", "CalibrationFile"]
 
 _MOST_CONTROLS: Final = 500
 # Twice of what the most controls take.
@@ -28,7 +28,7 @@ def _ends(ends: tuple[float, float]) -> tuple[float, float]:
 _Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
-class _File(BaseModel):
+class CalibrationFile(BaseModel):
     """What ``calibration.json`` holds."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -50,7 +50,7 @@ class Calibration:
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self._kept = Kept(folder / "calibration.json", _File(), _MOST_BYTES, say)
+        self._kept = Kept(folder / "calibration.json", CalibrationFile(), _MOST_BYTES, say)
 
     def get(self, name: str) -> tuple[float, float] | None:
         """Give the ends of a control, 0..1 of what it could be; None if they were not learned."""
@@ -67,16 +67,18 @@ class Calibration:
             If there are too many, or the disk refuses; all stays as it was.
         """
 
-        def add(file: _File) -> _File:
+        def add(file: CalibrationFile) -> CalibrationFile:
             if name not in file.ends and len(file.ends) >= _MOST_CONTROLS:
                 raise LatentError(
                     f"The ends of {_MOST_CONTROLS} controls are known, and no more fit: forget one first."
                 )
-            return _File(ends=file.ends | {name: (low, high)})
+            return CalibrationFile(ends=file.ends | {name: (low, high)})
 
         self._kept.change(add)
 
     def forget(self, name: str) -> None:
         """Forget what was learned of a control, if anything was. Raises LatentError if the disk refuses."""
         if name in self._kept.get().ends:
-            self._kept.change(lambda file: _File(ends={each: ends for each, ends in file.ends.items() if each != name}))
+            self._kept.change(
+                lambda file: CalibrationFile(ends={each: ends for each, ends in file.ends.items() if each != name})
+            )

@@ -55,8 +55,10 @@ _RUNGS: Final = (
 )
 
 
-def run(settings: Settings, folder: Path, stop: threading.Event, say: Say, watchdog: Watchdog) -> None:
-    """Keep the ring of a folder full until told to stop.
+def run(
+    settings: Settings, folder: Path, stop: threading.Event, say: Say, watchdog: Watchdog, trouble: str = ""
+) -> None:
+    """Keep the ring of a folder full until told to stop; ``trouble`` is what was wrong with its settings.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def run(settings: Settings, folder: Path, stop: threading.Event, say: Say, watch
     rung = ladder.climb()
     if _RUNGS[rung.number]:
         say(_RUNGS[rung.number])
-    engine = _Engine(settings, rung, folder, say, watchdog, lambda: stop.is_set() or watchdog.orphaned)
+    engine = _Engine(settings, rung, folder, say, watchdog, lambda: stop.is_set() or watchdog.orphaned, trouble)
     try:
         while engine.attach():
             engine.fill(ladder)
@@ -93,6 +95,7 @@ class _Engine:
         say: Say,
         watchdog: Watchdog,
         stopped: Callable[[], bool],
+        trouble: str,
     ) -> None:
         self._settings = settings
         self._rung = rung
@@ -101,6 +104,7 @@ class _Engine:
         self._watchdog = watchdog
         self._ready = False
         self._stopped = stopped
+        self._trouble = trouble
         self._began_s = time.monotonic()
         self._timeline: Timeline | None = None
         self._writer: Writer | None = None
@@ -298,6 +302,7 @@ class _Engine:
         facts = {
             "seed": writer.place().cursor.seed,
             "model": writer.instrument.name,
+            "digest": writer.instrument.model,
             "boots": _told(self._ring).get("boots") if self._morning is None else self._morning.boots,
             "rung": self._rung.number,
         }
@@ -315,6 +320,7 @@ class _Engine:
             "health": verdict.reason,
             "uptime_s": time.monotonic() - self._began_s,
             "model": self._changing.told(writer),
+            "settings_trouble": self._trouble,
         }
 
 

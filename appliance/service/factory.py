@@ -71,7 +71,7 @@ def _level_db(sound: npt.NDArray[np.floating]) -> float:
 
 def main() -> int:
     """Render it for the card of the settings, where it is missing; give the exit code."""
-    from appliance.settings import read_settings
+    from appliance.settings_file import read_settings
 
     try:
         settings = read_settings(None)

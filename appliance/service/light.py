@@ -67,7 +67,8 @@ def decide(seen: Seen) -> str:
     if seen.beat_age_s > (_OPENING_SILENT_S if opening else _PLAYING_SILENT_S) or seen.engine_well is False:
         return "fault"
     # An engine that is gone is no fault while what it left is fresh.
-    return "sounding" if seen.state == State.PLAYING else "hold"
+    # Behind closed doors all is as it should be, too.
+    return "sounding" if seen.state in (State.PLAYING, State.CLOSED) else "hold"
 
 
 class Watch:

@@ -15,7 +15,7 @@ from appliance.stream.fades import power_fade
 from appliance.stream.layout import BLOCK_FRAMES, GUARD_FRAMES, Word
 from appliance.stream.ring import open_ring, take
 
-__all__ = ["Sink", "Tap", "listen"]
+__all__ = ["Sink", "Tap", "listen", "samples"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -78,6 +78,7 @@ class Tap:
         # It begins in the middle of the sound, so out of silence.
         self._last: Floats = np.zeros((round(_FADE_S * self.rate), self.channels), dtype=np.float32)
         self._seam = True
+        self._left_out = 0
         self._moved = Advance(clock)
         end = self._end()
         oldest = self._oldest(end) + round(_SPARE_S * self.rate)
@@ -97,12 +98,23 @@ class Tap:
         frames = self._take(0 if settled else GUARD_FRAMES)
         if replaced and not len(frames):
             self._follow()
+        if self._left_out:
+            frames = self._less(frames)
         if not len(frames):
             return frames
         if self._seam:
             frames = self._joined(frames)
         self._last = np.concatenate([self._last, frames])[-len(self._last) :]
         return frames
+
+    def back(self, seconds: float) -> None:
+        """Play so much of the last once more, or as much as is kept, faded into."""
+        self._position = max(self._position - round(seconds * self.rate), self._oldest(self._end()), 0)
+        self.fade()
+
+    def leave_out(self, seconds: float) -> None:
+        """Pass over so much of what is to come, with a fade."""
+        self._left_out = round(seconds * self.rate)
 
     def fade(self) -> None:
         """Let what comes next not follow hard on what came last."""
@@ -144,6 +156,13 @@ class Tap:
 
     def _oldest(self, end: int) -> int:
         return end + _UNSAFE_FRAMES - len(self._ring.monitor)
+
+    def _less(self, frames: Floats) -> Floats:
+        """Give what is not to be left out."""
+        count = min(self._left_out, len(frames))
+        self._left_out -= count
+        self.fade()
+        return frames[count:]
 
     def _joined(self, frames: Floats) -> Floats:
         """Fade from what came last, played backwards, to what comes now."""
@@ -196,7 +215,7 @@ def listen(
     while left is None or left > 0:
         frames = tap.read()[:left]
         if len(frames):
-            sink.write(_samples(frames))
+            sink.write(samples(frames))
             left = None if left is None else left - len(frames)
             heard_s, told = clock(), False
             continue
@@ -215,7 +234,8 @@ def _header(rate: int, channels: int, frames: int | None) -> bytes:
     return _HEADER.pack(b"RIFF", riff, b"WAVE", *kind, b"data", size)
 
 
-def _samples(frames: Floats) -> bytes:
+def samples(frames: Floats) -> bytes:
+    """Give frames as 16 bits each, the lowest byte first."""
     # Even from a monitor that somebody else wrote to, only sound may come.
     whole = np.nan_to_num(frames, nan=0.0, posinf=0.0, neginf=0.0).clip(-1.0, 1.0)
     return np.rint(whole * _FULL_SCALE).astype("<i2").tobytes()

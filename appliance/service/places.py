@@ -14,7 +14,7 @@ from appliance.score import taste
 from appliance.score.taste import Taste
 from appliance.service.kept import Kept
 
-__all__ = ["MOST_SPOTS", "Places", "Spot"]
+__all__ = ["MOST_SPOTS", "Places", "PlacesFile", "Spot"]
 
 MOST_SPOTS: Final = 500
 # Twice of what the most spots take.
@@ -71,7 +71,7 @@ class Spot(BaseModel):
     saved_at: Annotated[float, Field(ge=0.0, le=1e11)]
 
 
-class _File(BaseModel):
+class PlacesFile(BaseModel):
     """What the file of a model holds; ``last`` is the highest number that was ever given."""
 
     model_config = _EXACT
@@ -119,7 +119,7 @@ class Places:
         name = model_digest[:_DIGITS].lower()
         if len(name) < _DIGITS or not set(name) <= set("0123456789abcdef"):
             raise ValueError(f"{model_digest!r} is no digest of a model")
-        self._kept = Kept(folder / "places" / f"{name}.json", _File(), _MOST_BYTES, say)
+        self._kept = Kept(folder / "places" / f"{name}.json", PlacesFile(), _MOST_BYTES, say)
         self._clock = clock
 
     @property
@@ -206,7 +206,7 @@ class Places:
     def _add(self, latent: bytes, radius: float, *, banned: bool) -> Spot:
         now_s = self._clock()
 
-        def add(file: _File) -> _File:
+        def add(file: PlacesFile) -> PlacesFile:
             if len(file.spots) >= MOST_SPOTS:
                 raise LatentError(
                     f"There are {MOST_SPOTS} kept and banned spots, and no more fit: forget one first, "

@@ -1,6 +1,7 @@
 """The player's process: card, ring and reader. It loads nothing heavy and never a model."""
 
 import contextlib
+import json
 import os
 import threading
 import time
@@ -16,6 +17,8 @@ from appliance.health.watchdog import Watchdog
 from appliance.stream import factory, mixer
 from appliance.stream.card import Card, open_card, refresh
 from appliance.stream.layout import Word
+from appliance.stream.ledger import tell_plan
+from appliance.stream.porter import porter_of
 from appliance.stream.reader import Reader
 from appliance.stream.realtime import settle
 from appliance.stream.ring import Ring, claim, create, open_ring
@@ -32,17 +35,37 @@ _CHECK_EVERY_S: Final = 0.25
 
 @dataclass(frozen=True)
 class Wish:
-    """What to play on, as in the settings: names of cards, preferred first, and the format and reserve wished for."""
+    """What to play on and when, as in the settings.
 
-    names: tuple[str, ...]
-    rate: int
-    channels: int
-    reserve_s: float
+    Attributes
+    ----------
+    names : tuple of str
+        Of cards, preferred first.
+    rate, channels : int
+        Wished for.
+    reserve_s : float
+        Sound to be kept ready.
+    hours : dict or None
+        The opening hours as their table gives them in JSON; None: always open.
+    """
+
+    names: tuple[str, ...] = ()
+    rate: int = 48_000
+    channels: int = 2
+    reserve_s: float = 20.0
+    hours: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> "Wish":
-        """Read it as `latent player` hands it to itself."""
-        return cls(tuple(told["names"]), told["rate"], told["channels"], told["reserve_s"])
+    def read(cls, path: Path, say: Callable[[str], None]) -> "Wish":
+        """Read what `appliance.service.handover` left; where that cannot be, say so and play at the defaults."""
+        try:
+            told = json.loads(path.read_bytes())
+            names = tuple(map(str, told["names"]))
+            hours = told.get("hours")
+            return cls(names, int(told["rate"]), int(told["channels"]), float(told["reserve_s"]), hours)
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            say(f"{path} does not tell what to play on ({type(error).__name__}); playing on the system's card.")
+            return cls()
 
 
 def run(
@@ -109,9 +132,11 @@ class _Player:
         self._start_ns = time.monotonic_ns()
         self._hang = _Hang(say)
         self._health = _Health(watchdog)
+        self._porter = porter_of(wish.hours, say)
 
     def prepare(self) -> None:
         """Find a card and a ring of its format."""
+        self._porter.start()
         self._open()
         if self._card is None:
             self._ring_of(self._wish.rate, self._wish.channels)
@@ -121,7 +146,7 @@ class _Player:
         """Play on a card until it is lost; without one, wait a little and look again."""
         if self._card is None:
             self._state(State.WAITING_FOR_CARD)
-            self._health.look(False, True, False, 0)
+            self._health.look(False, True, 0.0, False, 0)
             stop.wait(_RETRY_S)
             if not stop.is_set():
                 self._open(again=True)
@@ -133,6 +158,7 @@ class _Player:
 
     def close(self) -> None:
         """Let the card go."""
+        self._porter.close()
         if self._card is not None:
             with self._hang.within(_HANGS_S):
                 self._card.close()
@@ -142,7 +168,12 @@ class _Player:
     def _play_on(self, card: Card, stop: threading.Event) -> None:
         ring = self._ring_of(card.rate, card.channels)
         ring.device.write(card.name.encode()[:200])
-        reader = Reader(ring, card, lambda: factory.load(cache_folder() / "factory", card.rate, card.channels))
+        reader = Reader(
+            ring,
+            card,
+            lambda: factory.load(cache_folder() / "factory", card.rate, card.channels),
+            plan=lambda: self._porter.plan,
+        )
         with self._hang.within(_OPENING_HANGS_S):
             card.start()
         with self._hang.within(_HANGS_S):
@@ -157,7 +188,8 @@ class _Player:
                     reader.move(self._ring)
                     continue
                 self._hang.beat()
-                self._health.look(True, sounds, reader.wanted_gain > 0.0, self._ring_words(Word.CONSUMED))
+                consumed = self._ring_words(Word.CONSUMED)
+                self._health.look(True, sounds, reader.wanted_gain, reader.closed, consumed)
 
     def _open(self, again: bool = False) -> None:
         waited_s = time.monotonic() - self._absent_since
@@ -209,6 +241,7 @@ class _Player:
 
     def _state(self, state: State) -> None:
         if self._ring is not None:
+            tell_plan(self._ring.words, self._porter.plan)
             self._ring.words[Word.STATE] = state
             self._ring.words[Word.PLAYER_PID] = os.getpid()
             self._ring.words[Word.PLAYER_START_NS] = self._start_ns
@@ -239,14 +272,14 @@ class _Health:
         self._silent = Lasting(time.monotonic)
         self._looked_s = 0.0
 
-    def look(self, card_open: bool, sounds: bool, wanted: bool, consumed: int) -> None:
+    def look(self, card_open: bool, sounds: bool, volume: float, closed: bool, consumed: int) -> None:
         """Take in a block; several times a second is often enough."""
-        silent_s = self._silent.seen(not sounds)
+        expected = should_sound(volume=volume, closed_hours=closed, fading_out=False)
+        silent_s = self._silent.seen(expected and not sounds)
         now_s = time.monotonic()
         if now_s - self._looked_s < _CHECK_EVERY_S:
             return
         self._looked_s = now_s
-        expected = should_sound(volume=float(wanted), closed_hours=False, fading_out=False)
         seen = PlayerSeen(card_open, self._consumed.seen(consumed), expected, silent_s)
         verdict = player_verdict(seen)
         if verdict.healthy:

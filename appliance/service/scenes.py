@@ -13,7 +13,7 @@ from appliance.mood import STEERED, Quantity
 from appliance.names import LONGEST_NAME, hint, quoted, scene_name, sentence
 from appliance.service.kept import Kept
 
-__all__ = ["MOST_SCENES", "Scene", "Scenes"]
+__all__ = ["MOST_SCENES", "Scene", "Scenes", "ScenesFile"]
 
 MOST_SCENES: Final = 200
 _MOST_VALUES: Final = 64
@@ -32,7 +32,7 @@ class Scene(BaseModel):
     values: Annotated[dict[_Name, float], Field(max_length=_MOST_VALUES)]
 
 
-class _File(BaseModel):
+class ScenesFile(BaseModel):
     """What ``scenes.json`` holds."""
 
     model_config = _EXACT
@@ -54,7 +54,7 @@ class Scenes:
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
-        self._kept = Kept(folder / "scenes.json", _File(), _MOST_BYTES, say)
+        self._kept = Kept(folder / "scenes.json", ScenesFile(), _MOST_BYTES, say)
         self._clock = clock
 
     def save(self, name: str, values: Mapping[str, float]) -> bool:
@@ -71,12 +71,12 @@ class Scenes:
         scene = Scene(saved_at=self._clock(), values={each: float(values[each]) for each in _known(values)})
         replaced = False
 
-        def add(file: _File) -> _File:
+        def add(file: ScenesFile) -> ScenesFile:
             nonlocal replaced
             replaced = name in file.scenes
             if not replaced and len(file.scenes) >= MOST_SCENES:
                 raise LatentError(f"There are {MOST_SCENES} scenes, and no more fit: remove one first.")
-            return _File(scenes=file.scenes | {name: scene})
+            return ScenesFile(scenes=file.scenes | {name: scene})
 
         self._kept.change(add)
         return replaced
@@ -90,7 +90,7 @@ class Scenes:
         """Forget a scene. Raises UsageError if there is none; LatentError if the disk refuses."""
         gone = self._checked(name)
         self._kept.change(
-            lambda file: _File(scenes={each: scene for each, scene in file.scenes.items() if each != gone})
+            lambda file: ScenesFile(scenes={each: scene for each, scene in file.scenes.items() if each != gone})
         )
 
     def names(self) -> tuple[str, ...]:

@@ -6,14 +6,20 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from appliance.api.client import ask
 from appliance.errors import LatentError
-from appliance.folders import shown
-from appliance.health.liveness import PlayerSeen, player_verdict
+from appliance.folders import shown, state_folder
+from appliance.health.day import Day, in_words
+from appliance.health.exposure import exposure_dba, room_level
+from appliance.health.liveness import REST_LUFS, PlayerSeen, player_verdict
+from appliance.health.tally import today
+from appliance.service.handover import trouble_told
 from appliance.stream.ring import Ring, open_ring, ring_path
+from appliance.stream.sign import Rule, sign
 from appliance.stream.snapshot import Life, Snapshot, snapshot
 from appliance.stream.state import State
 
@@ -24,6 +30,14 @@ _ANSWER_S: Final = 0.3
 _SILENT_S: Final = 5.0
 _MAPPING: Final = re.compile(r"[0-9a-f]+-[0-9a-f]+ ")
 _MOST: Final = 1 << 64
+_HOURS: Final = {
+    Rule.ALWAYS: "always",
+    Rule.UNTRUSTED: "untrusted clock",
+    Rule.OPEN: "open",
+    Rule.QUIET: "quiet",
+    Rule.CLOSED: "closed",
+}
+_NO_HOURS: Final = {"hours": None, "hours_sign": None, "next_change": None}
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,10 @@ class _Place:
 
 
 def status(
-    folder: Path, clock_ns: Callable[[], int] = time.monotonic_ns, processes: Path = Path("/proc")
+    folder: Path,
+    clock_ns: Callable[[], int] = time.monotonic_ns,
+    processes: Path = Path("/proc"),
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> dict[str, Any]:
     """Tell how things are in what JSON can say; null is what cannot be known.
 
@@ -56,6 +73,8 @@ def status(
         CLOCK_MONOTONIC in nanoseconds.
     processes : Path
         Where the system shows its processes.
+    now : callable
+        Date and time of day.
 
     Returns
     -------
@@ -82,21 +101,26 @@ def status(
         who: None if problems[who] else memory_of(life.pid, folder, processes)
         for who, life in (("engine", read.engine), ("player", read.player))
     }
+    day = today(folder, clock_ns())
     report = {
         "healthy": not found,
-        "reason": "; ".join(found) or _well(read),
+        "reason": "; ".join(found) or _well(read, now()),
         **_of_the_ring(read),
+        **_of_the_hours(read, now()),
         # What a player that is gone said last is true no more.
-        **({"state": "not running", "loudness_lufs": None} if problems["player"] else {}),
+        **({"state": "not running", "loudness_lufs": None, **_NO_HOURS} if problems["player"] else {}),
         **_of_the_music(ring, read, told),
         **_of_the_hands(told),
+        "settings_trouble": _settings_trouble(told, folder),
         "uptime_s": None if problems["player"] else read.player.uptime_s,
         "engine": _process(read.engine, problems["engine"]) | {"answers": bool(told)},
         "player": _process(read.player, problems["player"]),
         "memory_mb": {who: each and each.own_mb for who, each in memory.items()},
         "memory_with_ring_mb": {who: each and each.whole_mb for who, each in memory.items()},
+        "today": None if day is None else _of_the_day(day),
         "generation": read.generation,
     }
+    report |= _of_the_room(report["loudness_lufs"], day)
     rounded: dict[str, Any] = _rounded(report)
     return rounded
 
@@ -133,20 +157,47 @@ def _problem(who: str, life: Life, processes: Path, waiting: bool) -> str:
     return ""
 
 
-def _well(read: Snapshot) -> str:
+def _well(read: Snapshot, now: datetime) -> str:
     """Say what the player does; that it lives is known."""
+    if read.state == State.CLOSED:
+        return sign(Rule.CLOSED, read.change, now)
     if read.doing is not None and read.state in (State.STARTING, State.HOLDING):
         return read.doing
     card_open = read.state != State.WAITING_FOR_CARD
     return player_verdict(PlayerSeen(card_open, 0.0, read.volume != 0.0, 0.0)).reason
 
 
+def _of_the_room(lufs: float | None, day: Day | None) -> dict[str, float | None]:
+    """How loud it is, where somebody measured that once."""
+    level = room_level(state_folder())
+    return {
+        "room_dba": None if level is None or lufs is None or lufs <= REST_LUFS else level.dba(lufs),
+        "exposure_dba": None if level is None or day is None else exposure_dba(level, day.energy_s),
+    }
+
+
+def _of_the_day(day: Day) -> dict[str, Any]:
+    """What the keeper has counted today."""
+    counted = {name: value for name, value in day.as_json().items() if name not in ("begun_ns", "energy_s")}
+    return counted | {"open_s": day.open_s, "mean_lufs": day.mean_lufs, "line": in_words(day)}
+
+
 def _of_the_ring(read: Snapshot) -> dict[str, Any]:
     names = (
         "device rate channels reserve_s reserve_wanted_s underruns underrun_s holds held_s rewinds refusals bad_samples"
-        " cards_lost knob_to_sound_ms loudness_lufs volume made_frames consumed_frames"
+        " cards_lost knob_to_sound_ms loudness_lufs volume ceiling made_frames consumed_frames"
     )
     return {"state": read.doing} | {name: getattr(read, name) for name in names.split()}
+
+
+def _of_the_hours(read: Snapshot, now: datetime) -> dict[str, Any]:
+    if read.rule is None:
+        return dict(_NO_HOURS)
+    return {
+        "hours": _HOURS[read.rule],
+        "hours_sign": sign(read.rule, read.change, now),
+        "next_change": None if read.change is None else read.change.isoformat(),
+    }
 
 
 def _of_the_music(ring: Ring, read: Snapshot, told: dict[str, Any]) -> dict[str, Any]:
@@ -158,6 +209,7 @@ def _of_the_music(ring: Ring, read: Snapshot, told: dict[str, Any]) -> dict[str,
         "pattern": pattern or saved.pattern,
         "seed": _whole(facts.get("seed")) if saved.seed is None else saved.seed,
         "model": _text(facts.get("model")),
+        "model_digest": _text(facts.get("digest")),
         **_of_the_model(told.get("model")),
         "boots": _whole(facts.get("boots")),
         "rung": _whole(facts.get("rung")),
@@ -187,6 +239,13 @@ def _of_the_hands(told: dict[str, Any]) -> dict[str, Any]:
         "awake": _real(told.get("awake")),
         "osc": {shown(name): _whole(count) for name, count in counts.items()} if isinstance(counts, dict) else None,
     }
+
+
+def _settings_trouble(told: dict[str, Any], folder: Path) -> str | None:
+    """Give what is wrong with the settings: by the engine, or else as it was when the player was started."""
+    if "settings_trouble" in told:
+        return _text(told["settings_trouble"]) or None
+    return trouble_told(folder)
 
 
 def _answer(folder: Path) -> dict[str, Any]:

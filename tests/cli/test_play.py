@@ -100,6 +100,18 @@ def test_both_are_started_with_the_options_they_need(stage: Stage, tmp_path: Pat
     assert stage.child("probe")["given"] == ["--config", str(config)]
 
 
+@pytest.mark.parametrize("named", [[], ["snapcast"], ["light", "snapcast"]])
+def test_what_the_settings_name_is_started_too(stage: Stage, tmp_path: Path, named: list[str]) -> None:
+    config = tmp_path / "latent.toml"
+    config.write_text("".join(f"[{name}]\n" + "pin = 25\n" * (name == "light") for name in named))
+    stage.start("--config", config)
+
+    assert stage.child("probe")["given"] == ["--config", str(config)]
+    for name in named:
+        assert stage.child(name)["given"] == ["--config", str(config)]
+    assert {path.name for path in stage.folder.iterdir()} & {"light", "snapcast"} == set(named)
+
+
 def test_with_no_options_none_are_handed_on(stage: Stage) -> None:
     stage.start()
 

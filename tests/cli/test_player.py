@@ -29,15 +29,19 @@ RUN = """
 import sys
 from appliance.cli.main import main
 sys.argv = ["latent"]
-main(["player", "--wish", '{"names": [], "rate": 48000, "channels": 2, "reserve_s": 4.0}'])
+main(["player", "--told", "TOLD"])
 """
 
 
 @pytest.fixture
 def process(sound_server, tmp_path: Path) -> Iterator[tuple[subprocess.Popen, Path]]:
     folder = tmp_path / "runtime"
+    told = tmp_path / "told.json"
+    told.write_text('{"names": [], "rate": 48000, "channels": 2, "reserve_s": 4.0}')
     env = sound_server.env | {"RUNTIME_DIRECTORY": str(folder)}
-    player = subprocess.Popen([sys.executable, "-c", REFUSE + RUN], env=env, stderr=subprocess.PIPE, text=True)
+    player = subprocess.Popen(
+        [sys.executable, "-c", REFUSE + RUN.replace("TOLD", str(told))], env=env, stderr=subprocess.PIPE, text=True
+    )
     yield player, folder
     player.send_signal(signal.SIGTERM)
     said = player.communicate(timeout=PATIENCE_S)[1]

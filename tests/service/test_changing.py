@@ -65,6 +65,7 @@ def told(engine: Engine) -> dict:
         # It fills the ring before it listens.
         with contextlib.suppress(ApiError):
             return ask(engine.folder, {"do": "status"})["status"]["model"]
+        assert engine.thread.is_alive(), f"The engine ended: {engine.error!r}"
         return None
 
     return until(answer)

@@ -4,6 +4,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from appliance.stream.card import FakeCard
 from appliance.stream.layout import GRID_FRAMES, Shape, Word
 from appliance.stream.ring import claim, create, open_ring, put, ring_path
 from appliance.stream.state import Gains, State
+from appliance.stream.trust import Trust
+from appliance.wiring.hours import HoursSettings
 
 RATE = 48_000
 WISH = Wish((), RATE, 2, 10.0)
@@ -40,6 +44,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.wish = WISH
         self.format = (RATE, 2)
         self.there = True
         self.cards: list[FakeCard] = []
@@ -57,7 +62,7 @@ class Machine:
 
     def _run(self) -> None:
         try:
-            run(WISH, self.folder, self.stop, self.said.append, Watchdog(self.supervisor), self._open)
+            run(self.wish, self.folder, self.stop, self.said.append, Watchdog(self.supervisor), self._open)
         except BaseException as error:
             self.error = error
 
@@ -285,3 +290,53 @@ def test_the_gain_of_before_holds_in_a_ring_that_was_made_anew(machine: Machine)
     ring._static[8:24] = b"\xff" * 16
     until(lambda: not ring.current())
     until(lambda: open_ring(machine.folder, writable=False).gains.read() == told)
+
+
+# --- opening hours
+
+
+def told_hours(*minutes: tuple[int, int]) -> dict[str, object]:
+    """Open between so many minutes from now, each on the machine's clock."""
+    now = datetime.now(UTC).replace(second=0)
+    texts = ["-".join(f"{now + timedelta(minutes=minute):%H:%M}" for minute in pair) for pair in minutes]
+    return HoursSettings(days={"mon-sun": texts}, time_zone="UTC").model_dump(mode="json")  # type: ignore[arg-type]
+
+
+def test_closed_hours_are_healthy_silence(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trust, "look", lambda self, wall_s, now_s: True)
+    machine.wish = replace(WISH, hours=told_hours((120, 180)))
+    machine.start()
+    until(lambda: machine.is_in(State.CLOSED))
+    machine.fill(9.0)
+    card = machine.cards[0]
+    until(lambda: card.taken_frames > 3 * RATE and machine.supervisor.words.count("WATCHDOG=1") >= 2)
+    assert not card.frames.any()
+    assert machine.word(Word.READ) == 0
+    assert any(each.startswith("The room is closed until ") for each in machine.said)
+    assert "STATUS=silent as it should be" in machine.supervisor.words
+    machine.end()
+    assert machine.error is None
+
+
+def test_a_night_of_silence_is_no_alarm_in_the_morning(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    trusted = [True]
+    monkeypatch.setattr(Trust, "look", lambda self, wall_s, now_s: trusted[0])
+    monkeypatch.setattr("appliance.stream.porter._LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr("appliance.health.liveness.SILENT_S", 1.0)
+    machine.wish = replace(WISH, hours=told_hours((120, 180)))
+    machine.start()
+    until(lambda: machine.is_in(State.CLOSED))
+    card = machine.cards[0]
+    until(lambda: card.taken_frames > 3.0 * FASTER * RATE)
+    trusted[0] = False
+    until(lambda: not machine.is_in(State.CLOSED))
+    # There is no engine, and the seconds of the night do not count.
+    taken = card.taken_frames
+    until(lambda: card.taken_frames > taken + 0.5 * FASTER * RATE)
+    assert not [word for word in machine.supervisor.words if "digital silence" in word]
+
+
+def test_hours_that_cannot_be_read_leave_it_open(machine: Machine) -> None:
+    machine.wish = replace(WISH, hours={"days": "always"})
+    playing(machine)
+    assert [each for each in machine.said if "opening hours" in each]

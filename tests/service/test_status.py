@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from appliance.score.piece import Piece
 from appliance.service.status import Memory, memory_of, status
 from appliance.stream.layout import Word
 from appliance.stream.ring import Ring, create
+from appliance.stream.sign import Rule
 from appliance.stream.state import Gains, State
 
 NOW_NS = 1_000_000_000_000
@@ -261,3 +263,46 @@ def test_hands_in_trouble_are_told_and_harm_nothing(box: Box, engine: Engine) ->
 def test_without_an_answer_nothing_is_known_of_hands(box: Box) -> None:
     report = box.look()
     assert (report["controls"], report["troubles"], report["awake"], report["osc"]) == (None, None, None, None)
+
+
+# --- opening hours
+
+SUNDAY = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rule", "hours", "sign"),
+    [
+        (Rule.ALWAYS, "always", "always open"),
+        (Rule.UNTRUSTED, "untrusted clock", "open, since the time of day cannot be trusted yet"),
+        (Rule.OPEN, "open", "open"),
+        (Rule.QUIET, "quiet", "open, and quiet"),
+    ],
+)
+def test_by_what_the_room_is_open_is_told(box: Box, rule: Rule, hours: str, sign: str) -> None:
+    box.ring.words[Word.RULE] = rule
+    report = box.look()
+    assert (report["hours"], report["hours_sign"], report["next_change"]) == (hours, sign, None)
+    assert report["reason"] == "playing"
+
+
+def test_closed_hours_are_well_and_say_until_when(box: Box) -> None:
+    box.ring.words[Word.STATE] = State.CLOSED
+    box.ring.words[Word.RULE] = Rule.CLOSED
+    box.ring.words[Word.CHANGE_S] = round(datetime(2026, 11, 23, 9, 0, tzinfo=UTC).timestamp())
+    box.ring.words[Word.CHANGE_OFFSET_S] = 86_400 + 3600
+    report = status(box.folder, lambda: NOW_NS, box.processes, lambda: SUNDAY)
+    assert (report["healthy"], report["reason"], report["state"]) == (True, "closed until tomorrow 10:00", "closed")
+    assert (report["hours"], report["hours_sign"]) == ("closed", "closed until tomorrow 10:00")
+    assert report["next_change"] == "2026-11-23T10:00:00+01:00"
+    box.gone(PLAYER)
+    assert (box.look()["hours"], box.look()["next_change"]) == (None, None)
+
+
+@pytest.mark.parametrize(("at", "offset"), [(0, 86_400), (1, 0), (1 << 63, 86_400), (1_800_000_000, 1 << 63)])
+def test_a_change_that_cannot_be_is_left_out(box: Box, at: int, offset: int) -> None:
+    box.ring.words[Word.RULE] = Rule.CLOSED
+    box.ring.words[Word.CHANGE_S], box.ring.words[Word.CHANGE_OFFSET_S] = at, offset
+    assert box.look()["next_change"] is None
+    box.ring.words[Word.RULE] = 77
+    assert box.look()["hours"] is None

@@ -1,0 +1,55 @@
+"""The settings, and what the room says of itself."""
+
+import os
+from typing import Final
+
+from appliance.folders import shown
+from appliance.service.doctor.case import NO_CARD, Case
+from appliance.service.doctor.finding import Finding, ok, skipped, trouble, warning
+
+__all__ = ["check_settings", "check_sound"]
+
+_PLAYING: Final = "playing"
+
+
+def check_settings(case: Case) -> list[Finding]:
+    """Tell all that is wrong in the settings, as they lie there and as they were when the music began."""
+    path = case.settings_file
+    if os.access(path, os.F_OK) and not os.access(path, os.R_OK):
+        return [skipped("settings", f"Only root may read {shown(path)}.", "sudo latent doctor")]
+    if case.settings_trouble:
+        return [trouble("settings", case.settings_trouble, f"{case.edit} && {case.again}")]
+    told = case.report.get("settings_trouble")
+    if told:
+        says = f"It plays by settings that have been mended since: {shown(str(told))}"
+        return [warning("settings", says, case.again)]
+    there = f"{shown(path)} is right." if os.access(path, os.F_OK) else "There is no file, and none is needed."
+    return [ok("settings", there)]
+
+
+def check_sound(case: Case) -> list[Finding]:
+    """Tell whether it sounds."""
+    if not case.report:
+        if case.blind:
+            return [skipped("sound", f"Only root may look into {shown(case.runtime)}.", "sudo latent doctor")]
+        if not case.machine.installed:
+            return [skipped("sound", case.silence)]
+        # Behind the colon stands what to do where there are no services.
+        return [trouble("sound", case.silence.partition(": ")[0].rstrip(".") + ".", case.again)]
+    return [_heard(case)]
+
+
+def _heard(case: Case) -> Finding:
+    report = case.report
+    reason, state = shown(str(report["reason"])), report["state"]
+    if not report["healthy"]:
+        return trouble("sound", f"Not well: {reason}.", case.again)
+    if state == NO_CARD:
+        return trouble("sound", f"Nothing is heard: {reason}.", "aplay -l")
+    if report["underruns"]:
+        says = f"It plays, and was silent for {report['underrun_s']:.1f} s in all, for want of any sound in time."
+        return warning("sound", says, "latent bench")
+    level = report["loudness_lufs"]
+    loud = f", {level:.0f} LUFS" if level is not None and state == _PLAYING else ""
+    held = f", held {report['holds']} times since the start" if report["holds"] else ""
+    return ok("sound", f"All is well: {reason}{loud}{held}.")
