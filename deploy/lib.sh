@@ -21,6 +21,15 @@ die() {
     exit 1
 }
 
+# Prints what stands at the top of the script that was called, for --help.
+usage() { sed -n '2,/^set -e/{/^set -e/d;s/^# \{0,1\}//p}' "$0" >&2; }
+
+# Ends a script that was called wrongly.
+misused() {
+    say "$*"
+    exit 2
+}
+
 # Waits for any other set-up of the same folder. The lock is on the folder itself, so it leaves no file behind.
 lock() {
     exec 9<"$root"
@@ -48,12 +57,14 @@ as_root() {
 
 may_be_root() { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
 
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
 # Installs those of the named Debian packages that are missing. Never ends the script: what cannot be installed is
 # said in one sentence, and the caller goes on with what there is.
 apt_install() {
     local missing=() package
     for package in "$@"; do
-        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+        installed "$package" || missing+=("$package")
     done
     [ "${#missing[@]}" -gt 0 ] || return 0
     if ! command -v apt-get >/dev/null; then
@@ -171,4 +182,13 @@ install_packages() {
     pip_install -e "$what" || return
     install_systemd
     install_hands
+}
+
+# Copies all that a version is made of, without what is made anew where it runs.
+copy_program() {
+    local from=$1 to=$2 each
+    for each in appliance models deploy systemd pyproject.toml README.md CHANGELOG.md LICENSE; do
+        cp -a -- "$from/$each" "$to/"
+    done
+    find "$to" \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 }

@@ -1,0 +1,154 @@
+# Shared by what installs, updates and uninstalls: where things lie on the box, what was done to it, and how one version
+# gives way to another. Sourced, never run, after lib.sh.
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154
+
+home=/opt/latent
+versions=$home/versions
+# What was done, one line each, to be undone from here: `file` (made), `backup` (of what is changed), `folder` (made),
+# `mask`, `enabled`, `package`.
+record=$home/record
+settings=/etc/latent
+state=/var/lib/latent
+cache=/var/cache/latent
+artists=/srv/latent
+units=/etc/systemd/system
+dry=
+
+# Says what is done, and does it unless this is a dry run.
+act() {
+    local sentence=$1
+    shift
+    if [ -n "$dry" ]; then
+        say "would: $sentence"
+    else
+        say "$sentence"
+        "$@"
+    fi
+}
+
+recorded() { [ -f "$record" ] && grep -qxF -- "$1" "$record"; }
+
+note() { recorded "$1" || printf '%s\n' "$1" >>"$record"; }
+
+# Writes what comes through standard input to a file, if that is not what it holds; what was there before us is kept
+# beside it. Sets `changed` where anything is written.
+put() {
+    local path=$1 mode=${2:-644} text
+    text=$(cat; printf x)
+    text=${text%x}
+    if [ -f "$path" ] && [ "$(cat "$path"; printf x)" = "${text}x" ] && [ "$(stat -c %a "$path")" = "$mode" ]; then
+        [ -n "$dry" ] || recorded "backup $path" || note "file $path"
+        return
+    fi
+    changed=yes
+    if [ -f "$path" ] && ! recorded "file $path" && ! recorded "backup $path"; then
+        act "Writing $path; what was there is kept as $path.before-latent." keep "$path" "$mode" "$text"
+    else
+        act "Writing $path." write "$path" "$mode" "$text"
+    fi
+}
+
+keep() {
+    cp -p -- "$1" "$1.before-latent"
+    note "backup $1"
+    replace "$@"
+}
+
+write() {
+    recorded "backup $1" || note "file $1"
+    replace "$@"
+}
+
+# A power cut leaves the old file or the new one.
+replace() {
+    local path=$1 mode=$2 text=$3
+    make_folder "$(dirname -- "$path")"
+    printf '%s' "$text" >"$path.latent-new"
+    chmod "$mode" "$path.latent-new"
+    sync "$path.latent-new"
+    mv -f -- "$path.latent-new" "$path"
+}
+
+make_folder() {
+    [ ! -d "$1" ] || return 0
+    make_folder "$(dirname -- "$1")"
+    mkdir -- "$1"
+    note "folder $1"
+}
+
+# Undoes one line of the record.
+undo() {
+    local what=$1 path=$2
+    case $what in
+    file) rm -f -- "$path" ;;
+    backup) [ ! -e "$path.before-latent" ] || mv -f -- "$path.before-latent" "$path" ;;
+    mask) [ "$(readlink -- "$path")" != /dev/null ] || rm -f -- "$path" ;;
+    enabled) systemctl --quiet disable "$path" 2>/dev/null || true ;;
+    folder) rmdir --ignore-fail-on-non-empty -- "$path" 2>/dev/null || true ;;
+    esac
+}
+
+# The version that this folder holds: its number and what its files add up to.
+version_of() {
+    local folder=$1 number sum
+    number=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$folder/pyproject.toml" | head -n 1)
+    sum=$(cd -- "$folder" && find appliance models deploy systemd pyproject.toml README.md LICENSE -type f \
+        ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+    printf '%s-%s\n' "$number" "${sum:0:8}"
+}
+
+current() { basename -- "$(readlink -- "$home/current" 2>/dev/null)" 2>/dev/null || true; }
+
+# All that the player is made of. While that is the same, it plays on through an update.
+player_of() {
+    local folder=$1
+    (
+        cd -- "$folder" || exit
+        cat appliance/stream/*.py appliance/health/{liveness,manager,watchdog}.py appliance/service/player.py \
+            appliance/cli/{main,process,player}.py appliance/{errors,folders,weighting}.py systemd/latent-player.service
+        .venv/bin/python -c 'import sys, numpy, sounddevice; print(sys.version, numpy.__version__, sounddevice.__version__)'
+    ) 2>/dev/null | sha256sum
+}
+
+# Puts the units of a version in their place, and takes away those that it does not have.
+put_units() {
+    local folder=$1 unit path
+    for path in "$folder"/systemd/*.service "$folder"/systemd/*.target; do
+        put "$units/$(basename -- "$path")" <"$path"
+    done
+    [ -f "$record" ] || return 0
+    while read -r _ path; do
+        unit=$(basename -- "$path")
+        if [ "$(dirname -- "$path")" = "$units" ] && [ ! -e "$folder/systemd/$unit" ] && [ "$unit" != latent-trial.service ]; then
+            act "Removing $path, which this version does not have." rm -f -- "$path"
+        fi
+    done < <(grep '^file ' "$record")
+}
+
+# Lets a version be the one that runs. The engine first, which nobody hears; the player only where it is another.
+switch_to() {
+    local version=$1 before
+    before=$(current)
+    ln -sfn -- "versions/$version" "$home/current.new"
+    mv -fT -- "$home/current.new" "$home/current"
+    [ -e "$home/bin" ] || ln -sfn current/.venv/bin "$home/bin"
+    put_units "$versions/$version"
+    systemctl daemon-reload
+    systemctl try-restart latent-engine.service latent-{probe,keeper,light,snapcast}.service 2>/dev/null || true
+    if [ -z "$before" ] || [ "$(player_of "$versions/$before")" != "$(player_of "$versions/$version")" ]; then
+        [ -z "$before" ] || say "The player is another in this version, so there is a pause of a few seconds."
+        systemctl try-restart latent-player.service 2>/dev/null || true
+    fi
+}
+
+# Throws away the versions that neither play nor are gone back to.
+tidy_versions() {
+    local each
+    for each in "$versions"/*; do
+        case $(basename -- "$each") in
+        "$(current)" | "$(basename -- "$(readlink -- "$home/previous" 2>/dev/null || echo none)")") ;;
+        *) rm -rf -- "$each" ;;
+        esac
+    done
+}

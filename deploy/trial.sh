@@ -1,0 +1,96 @@
+# How a version that was just installed proves itself. Sourced, never run, after box.sh.
+# shellcheck shell=bash
+# shellcheck disable=SC2154
+
+# The version before the one on trial; the trial is over where there is no such file.
+trial=$home/trial
+trial_unit=$units/latent-trial.service
+# It has so long to play well, and so long without a break.
+longest_s=${LATENT_TRIAL_S:-600}
+steady_s=${LATENT_STEADY_S:-60}
+
+# Lets a version play on trial; with none before it, there is nothing to go back to and so nothing to prove.
+change_to() {
+    local before=$1 version=$2
+    if [ -n "$before" ]; then
+        ln -sfn -- "versions/$before" "$home/previous.new"
+        mv -fT -- "$home/previous.new" "$home/previous"
+        printf '%s\n' "$before" >"$trial.new"
+        sync "$trial.new"
+        mv -f -- "$trial.new" "$trial"
+        put "$trial_unit" <<UNIT
+[Unit]
+Description=Latent: whether the new version plays well
+After=latent.target
+ConditionPathExists=$trial
+
+[Service]
+Environment=LATENT_TRIAL_S=$longest_s LATENT_STEADY_S=$steady_s
+ExecStart=$versions/$version/deploy/update --watch
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+    fi
+    switch_to "$version"
+    if [ -n "$before" ]; then
+        systemctl --quiet enable latent-trial.service 2>/dev/null || true
+        systemctl --no-block restart latent-trial.service
+        say "If it does not play well within $((longest_s / 60)) minutes, version $before is gone back to."
+    fi
+    tidy_versions
+}
+
+# Whether all is well, and nothing was started again since the last look.
+plays_well() {
+    local starts
+    starts=$(systemctl show --value -p NRestarts latent-engine.service latent-player.service | tr '\n' ' ')
+    [ "$starts" = "${starts_before:-$starts}" ] || { starts_before=$starts; return 1; }
+    starts_before=$starts
+    systemctl --quiet is-active latent-engine.service latent-player.service || return 1
+    /usr/local/bin/latent status --json 2>/dev/null | grep -q '"healthy": true'
+}
+
+# Looks on until the version has proven itself, or the time is up.
+watch_trial() {
+    local before well_s=0
+    [ -f "$trial" ] || return 0
+    before=$(cat "$trial")
+    SECONDS=0
+    while [ "$SECONDS" -lt "$longest_s" ]; do
+        sleep 2
+        if plays_well; then
+            well_s=$((well_s + 2))
+        else
+            well_s=0
+        fi
+        if [ "$well_s" -ge "$steady_s" ]; then
+            say "Version $(current) plays well, and stays."
+            end_trial
+            return
+        fi
+    done
+    say "Version $(current) did not play well for $steady_s s in a row within $longest_s s."
+    go_back
+}
+
+# Lets the version before play again, whether the one that plays is on trial or not.
+go_back() {
+    local before
+    before=$(basename -- "$(readlink -- "$home/previous" 2>/dev/null)" 2>/dev/null || true)
+    [ -n "$before" ] && [ -e "$versions/$before/.whole" ] ||
+        die "There is no version to go back to: $home/previous names none."
+    say "Going back to version $before."
+    ln -sfn -- "versions/$(current)" "$home/previous.new"
+    switch_to "$before"
+    mv -fT -- "$home/previous.new" "$home/previous"
+    end_trial
+}
+
+end_trial() {
+    systemctl --quiet disable latent-trial.service 2>/dev/null || true
+    undo file "$trial_unit"
+    sed -i "\\|^file $trial_unit\$|d" "$record"
+    systemctl daemon-reload
+    rm -f -- "$trial"
+}
