@@ -16,8 +16,9 @@ from appliance.controls.mapping import Span
 from appliance.controls.midi_out import _values
 from appliance.controls.telling import State
 from appliance.mood import PLACES, QUANTITIES
-from appliance.settings import ModelSettings, PlaylistEntry, read_settings
-from appliance.wiring import checks, room, tables
+from appliance.settings import ModelSettings, PlaylistEntry
+from appliance.settings_file import read_settings
+from appliance.wiring import checks, hours, room, tables
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "deploy/latent.toml.example"
@@ -53,9 +54,13 @@ OWN_KEYS = {
     "Keys of clock": tables.Clock,
     "Keys of [presence]": room.PresenceSettings,
     "Keys of [light]": room.LightSettings,
+    "Keys of [metrics]": room.MetricsSettings,
+    "Keys of [exposure]": room.ExposureSettings,
     "Keys of [osc]": room.OscSettings,
     "Keys of [midi]": room.MidiSettings,
     "Keys of [scenes]": room.ScenesSettings,
+    "Keys of [snapcast]": room.SnapcastSettings,
+    "Keys of [hours]": hours.HoursSettings,
     "Keys of [model]": ModelSettings,
     "Keys of [[model.playlist]]": PlaylistEntry,
 }
@@ -158,6 +163,8 @@ def default_of(name: str, field: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return f'`"{value}"`'
+    if value == {}:
+        return "`{}`"
     if isinstance(value, dict):
         return f"`{{ {', '.join(f'{key} = {each}' for key, each in value.items())} }}`"
     return "`[]`" if value == () else f"{value:#x}" if name == "address" else f"{value:g}"
@@ -292,6 +299,6 @@ def test_contents_name_every_part():
 
 
 def test_the_tables_of_the_settings_are_all_told():
-    models = {each for module in (tables, room) for each in vars(module).values() if isinstance(each, type)}
+    models = {each for module in (tables, room, hours) for each in vars(module).values() if isinstance(each, type)}
     models |= {ModelSettings, PlaylistEntry}
     assert {each for each in models if issubclass(each, tables.Table)} - {tables.Table} == set(OWN_KEYS.values())

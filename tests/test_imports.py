@@ -16,7 +16,7 @@ FLOORS = (
     ("mood", "spectrum", "stream"),
     ("wiring",),
     ("settings", "model", "score", "synth", "health"),
-    ("engine", "controls"),
+    ("engine", "controls", "settings_file"),
     ("studio", "api"),
     ("service",),
     ("cli",),
@@ -32,9 +32,11 @@ ONE_DOOR = (
     "rtmidi",
     "systemd",
     "watchfiles",
+    "prometheus_client",
 )
 HEAVY = ("onnxruntime", "scipy", "matplotlib", "torch")
 TOO_HEAVY_FOR_THE_PLAYER = (*HEAVY, "pydantic", "rich", "soundfile")
+TOO_HEAVY_FOR_THE_KEEPER = (*HEAVY, "pydantic", "onnx", "sounddevice", "soundfile", "rich")
 TOO_HEAVY_FOR_THE_WATCH = (*HEAVY, "numpy", "onnx")
 # The player as `latent player` runs it, for a moment and on a card that only pretends.
 PLAY = """
@@ -44,10 +46,26 @@ from appliance.health.watchdog import Watchdog
 from appliance.service.player import Wish, run
 from appliance.stream.card import FakeCard
 stop = threading.Event()
+hours = {"days": {}, "dates": {}, "quiet": [], "quiet_db": -8.0, "time_zone": "Europe/Berlin", "wake_min": 5.0}
 opened = lambda names, rate, channels, waited_s: FakeCard(rate, channels, lambda seconds: stop.set())
 with tempfile.TemporaryDirectory() as folder:
-    run(Wish((), 48_000, 2, 2.0), pathlib.Path(folder), stop, print, Watchdog(), opened)
+    run(Wish((), 48_000, 2, 2.0, hours), pathlib.Path(folder), stop, print, Watchdog(), opened)
 assert stop.is_set()
+"""
+# The keeper as `latent keeper` runs it, for one turn, with its metrics.
+KEEP = """
+import pathlib, tempfile
+import appliance.cli.keeper
+from appliance.health.watchdog import Watchdog
+from appliance.service.keeper import Wish, run
+class Once:
+    def __init__(self): self.set = False
+    def is_set(self): return self.set
+    def wait(self, _): self.set = True
+with tempfile.TemporaryDirectory() as name:
+    folder = pathlib.Path(name)
+    run(Wish(name), folder, folder / "state", Once(), print, Watchdog())
+    assert (folder / "latent.prom").exists()
 """
 # The process that waits for models, once it had to do with something that was copied here.
 WATCH = """
@@ -175,6 +193,10 @@ def test_the_command_line_starts_light(code: str) -> None:
 
 def test_the_player_stays_light_while_it_plays() -> None:
     assert heavy_modules_after(PLAY, TOO_HEAVY_FOR_THE_PLAYER) == []
+
+
+def test_the_keeper_stays_light_while_it_tells_metrics() -> None:
+    assert heavy_modules_after(KEEP, TOO_HEAVY_FOR_THE_KEEPER) == []
 
 
 def test_the_watch_for_models_stays_light_when_one_came() -> None:
