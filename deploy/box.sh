@@ -13,6 +13,8 @@ state=/var/lib/latent
 cache=/var/cache/latent
 artists=/srv/latent
 units=/etc/systemd/system
+# Where a partition for what must survive is seen, if deploy/read-only was told of one.
+partition=/media/latent
 dry=
 
 # Says what is done, and does it unless this is a dry run.
@@ -88,6 +90,31 @@ undo() {
     folder) rmdir --ignore-fail-on-non-empty -- "$path" 2>/dev/null || true ;;
     esac
 }
+
+mask() {
+    make_folder "$(dirname -- "$1")"
+    ln -s /dev/null "$1"
+    note "mask $1"
+}
+
+enable_unit() {
+    systemctl --quiet enable "$1" 2>/dev/null || say "$1 could not be enabled."
+    note "enabled $1"
+}
+
+# Whether what is written to the system's disk lies in memory, as after deploy/read-only.
+root_is_closed() { mountpoint -q /media/root-ro; }
+
+must_be_open() {
+    [ -n "$dry" ] || ! root_is_closed ||
+        die "The system's disk is read-only: sudo $home/current/deploy/read-only off, sudo reboot, and this again."
+}
+
+# What lies on the partition, and in the place of which folder.
+parts() { printf '%s\n' "settings $settings" "state $state" "artists $artists"; }
+
+# The file of the unit that mounts a folder.
+mount_of() { printf '%s\n' "$units/$(systemd-escape --path --suffix=mount "$1")"; }
 
 # The version that this folder holds: its number and what its files add up to.
 version_of() {

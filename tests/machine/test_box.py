@@ -174,6 +174,26 @@ def test_installing_again_finds_everything_so_already(box: Box) -> None:
     assert left(box) == before
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "Say on or off"),
+        (["on"], 2, "Name the partition for what must survive"),
+        (["on", "sda1"], 2, "There is no option sda1"),
+        (["on", "/dev/null"], 1, "/dev/null is no disk or partition of this machine"),
+        (["off", "--dry-run"], 0, "would: Removing /etc/overlayroot.local.conf."),
+    ],
+)
+def test_the_switch_to_a_read_only_disk_says_what_it_needs(
+    box: Box, arguments: list[str], code: int, says: str
+) -> None:
+    before = left(box)
+    done = box.attempt("/opt/latent/current/deploy/read-only", *arguments)
+
+    assert (done.returncode, says in done.stdout) == (code, True), done.stdout
+    assert left(box) == before
+
+
 def test_while_it_plays_nothing_is_written_to_the_disk(box: Box) -> None:
     def disk() -> dict[str, tuple[int, int, int]]:
         names = [name for name in files_of(box.written) if not name.startswith(EVIDENCE)]

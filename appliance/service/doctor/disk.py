@@ -20,6 +20,10 @@ _VOLATILE: Final = (
     r" printf '[Journal]\nStorage=volatile\nRuntimeMaxUse=32M\n' | sudo tee /etc/systemd/journald.conf.d/50-latent.conf"
     " && sudo systemctl restart systemd-journald"
 )
+# As deploy/read-only makes them.
+_PARTITION: Final = "etc/systemd/system/media-latent.mount"
+_CLOSED_ROOT: Final = "/media/root-ro"
+_STATE: Final = "/var/lib/latent"
 _JOURNALS: Final = (
     "etc/systemd/journald.conf",
     "usr/lib/systemd/journald.conf.d/*.conf",
@@ -39,7 +43,23 @@ def check_disk(case: Case) -> list[Finding]:
     if told.f_flag & os.ST_RDONLY:
         says = f"{shown(folder)} can only be read: nothing is kept from one day to the next."
         found.insert(0, trouble("disk", says, f"sudo mount -o remount,rw {shown(_mount_of(folder))}"))
+    if case.machine.installed and not _survives(case.machine):
+        says = "The partition for what must survive is missing, so what is learned or copied here goes with the power."
+        found.insert(0, trouble("disk", says, "lsblk -f   # plug it in, and sudo reboot"))
     return found
+
+
+def _survives(machine: Machine) -> bool:
+    """Whether the state lies on a disk of its own, where one was made for it or the root lies in memory."""
+    mounted = _mounted(machine)
+    if not machine.has(_PARTITION) and _CLOSED_ROOT not in mounted:
+        return True
+    return _STATE in mounted
+
+
+def _mounted(machine: Machine) -> list[str]:
+    """Where anything is mounted."""
+    return [line.split()[1] for line in machine.text("proc/mounts").splitlines() if len(line.split()) > 1]
 
 
 def _room(case: Case, folder: Path, told: os.statvfs_result) -> Finding:
@@ -77,7 +97,7 @@ def check_wear(case: Case) -> list[Finding]:
         return []
     found = [*_swap(machine), *_journal(machine)]
     root = next((line.split() for line in machine.text("proc/mounts").splitlines() if line.split()[1:2] == ["/"]), [])
-    closed = len(root) > 3 and (root[0] == "overlay" or "ro" in root[3].split(","))
+    closed = _CLOSED_ROOT in _mounted(machine) or (len(root) > 3 and "ro" in root[3].split(","))
     steady = "the root is read-only" if closed else "the root can be written"
     return found or [ok("card wear", f"Nothing writes all the time; {steady}.")]
 

@@ -29,6 +29,7 @@ from machine.pi.standin import StandIn
 ROOT = Path(__file__).parents[3]
 LONG_S = 3600.0
 SOUNDING_DB = -60.0
+QUIET_S = 120.0
 STRETCHED = "[Service]\nTimeoutStartSec=30min\nTimeoutStopSec=5min\nWatchdogSec=20min\n"
 # A player that computes for half a second without waiting is ended, which an emulated one may have to.
 UNHURRIED = "LimitRTPRIO=0\n"
@@ -232,6 +233,36 @@ class Show:
         self._must("latent model list")
         return f"{self._cuts} cuts, {self._heard():.0f} dBFS after the last"
 
+    def read_only(self) -> str:
+        """The disk is closed: nothing is written to it, what must survive does, and nothing else."""
+        self._must("mkfs.ext4 -q /dev/vdb")
+        self._must("/opt/latent/current/deploy/read-only on /dev/vdb", LONG_S)
+        self._until_it_plays()
+        self._pi.switch_off()
+        self._pi.power_on(debians=True)
+        self._until_it_plays()
+        assert self._must("findmnt -n -o FSTYPE /").strip() == "overlay"
+        refused = self._pi.ask("/opt/latent/current/deploy/uninstall")
+        assert refused.code == 1, refused.said
+        assert "The system's disk is read-only" in refused.said, refused.said
+        self._must("touch /etc/goes; sed -i 's/seed = 7/seed = 8/' /etc/latent/latent.toml; sync")
+        before = self._written()
+        time.sleep(QUIET_S)
+        after = self._written()
+        assert after == before, f"sectors written of disk and stick: {before}, then {after}"
+        for _ in range(3):
+            self._pi.cut_the_power()
+            self._pi.power_on(debians=True)
+            self._until_it_plays()
+        self._must("grep -q 'seed = 8' /etc/latent/latent.toml && test ! -e /etc/goes")
+        heard_db = self._heard()
+        self._must("/opt/latent/current/deploy/read-only off", LONG_S)
+        self._pi.switch_off()
+        self._pi.power_on(debians=True)
+        assert self._must("findmnt -n -o FSTYPE /").strip() == "ext4"
+        self._until_it_plays()
+        return f"0 sectors written in {QUIET_S:.0f} s, 3 cuts, {heard_db:.0f} dBFS; settings kept"
+
     def uninstall(self) -> str:
         """It goes, and leaves nothing but what it says it keeps."""
         said = self._must("/opt/latent/current/deploy/uninstall", LONG_S)
@@ -277,6 +308,10 @@ class Show:
             )
             time.sleep(3.0)
 
+    def _written(self) -> list[int]:
+        """Sectors written to the disk and to the stick since the power came."""
+        return [int(self._must(f"cat /sys/block/{name}/stat").split()[6]) for name in ("vda", "vdb")]
+
     def _until_it_plays(self) -> None:
         self._wait("it plays", lambda: self._status()["state"] == "playing")
 
@@ -300,7 +335,7 @@ ROWS = (
     "clock_stepped",
     "usb_card_pulled",
 )
-ROWS += ("watchdog", "update_and_back", "power_cuts", "uninstall")
+ROWS += ("watchdog", "update_and_back", "power_cuts", "read_only", "uninstall")
 
 
 def main() -> None:

@@ -55,10 +55,14 @@ class StandIn:
         self.shared = folder / "shared"
         self.shared.mkdir(parents=True, exist_ok=True)
         self.disk = folder / "disk.ext4"
+        # Empty, and of 256 MB: what a stick would be.
+        self._stick = folder / "stick"
         self._qemu: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         if not self.disk.exists():
             subprocess.run(["cp", "--sparse=always", built / "disk.ext4", self.disk], check=True)
+        with self._stick.open("ab") as stick:
+            stick.truncate(1 << 28)
 
     @property
     def console(self) -> str:
@@ -70,18 +74,29 @@ class StandIn:
         """Whether the machine is on; it also goes off by itself, as when it would start again."""
         return self._qemu is not None and self._qemu.poll() is None
 
-    def power_on(self, usb: bool = False) -> float:
-        """Switch the power on and wait until it does errands; seconds that took."""
+    def power_on(self, usb: bool = False, debians: bool = False) -> float:
+        """Switch the power on and wait until it does errands; seconds that took.
+
+        Parameters
+        ----------
+        usb : bool
+            With the USB card in its socket.
+        debians : bool
+            With Debian's own first files, which can close the disk, and begin later.
+        """
         began_s = time.monotonic()
         for left in (*self.shared.glob("*.ask"), self.shared / "up", self._folder / "qmp"):
             left.unlink(missing_ok=True)
         kernel = next((self._built / "kernel/boot").glob("vmlinuz-*"))
-        command = [*_QEMU, "-kernel", str(kernel), "-initrd", str(self._built / "first.zst")]
+        command = [*_QEMU, "-kernel", str(kernel), "-initrd"]
+        command += [str(self._built / ("debians.zst" if debians else "first.zst"))]
         command += ["-dtb", str(self._built / "pi.dtb"), "-append", "root=/dev/vda rw console=ttyAMA0 loglevel=4"]
         command += ["-serial", f"file:{self._folder / 'console.now'}", "-device", "virtio-rng-pci"]
         # What was not asked to be on the disk is lost with the power, as on a real one.
         command += ["-drive", f"if=none,id=disk,file={self.disk},format=raw,cache=writeback"]
         command += ["-device", "virtio-blk-pci,drive=disk"]
+        command += ["-drive", f"if=none,id=stick,file={self._stick},format=raw,cache=writeback"]
+        command += ["-device", "virtio-blk-pci,drive=stick"]
         command += ["-fsdev", f"local,id=host,path={self.shared},security_model=none"]
         command += ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host", *_USB_CARD]
         command += ["-qmp", f"unix:{self._folder / 'qmp'},server=on,wait=off"]

@@ -53,6 +53,23 @@ def test_a_damaged_file_system(planted):
     assert len(disk(planted)) == 1
 
 
+@pytest.mark.parametrize(
+    ("unit", "mounts", "survives"),
+    [
+        (False, "/dev/mmcblk0p2 / ext4 rw 0 0\n", True),
+        (True, "/dev/mmcblk0p2 / ext4 rw 0 0\n/dev/sda1 /var/lib/latent ext4 rw 0 0\n", True),
+        (True, "/dev/mmcblk0p2 / ext4 rw 0 0\n", False),
+        (False, "overlayroot / overlay rw 0 0\n/dev/mmcblk0p2 /media/root-ro ext4 ro 0 0\n", False),
+    ],
+)
+def test_what_must_survive_has_a_partition_that_is_there(box, unit, mounts, survives):
+    box.plant("proc/mounts", mounts)
+    if unit:
+        box.plant("etc/systemd/system/media-latent.mount")
+    troubles = [each for each in check_disk(box.case()) if "partition for what must survive" in each.says]
+    assert [each.state for each in troubles] == ([] if survives else ["trouble"])
+
+
 def test_a_disk_that_refuses(planted):
     def refuses(folder):
         raise OSError(5, "Input/output error")
@@ -67,7 +84,8 @@ def test_a_disk_that_refuses(planted):
     [
         ("/dev/mmcblk0p2 / ext4 rw,noatime 0 0\n", "the root can be written"),
         ("/dev/mmcblk0p2 / ext4 ro,noatime 0 0\n", "the root is read-only"),
-        ("overlay / overlay rw,lowerdir=/lower 0 0\n", "the root is read-only"),
+        ("overlayroot / overlay rw,lowerdir=/l 0 0\n/dev/sda2 /media/root-ro ext4 ro 0 0\n", "the root is read-only"),
+        ("overlay / overlay rw,lowerdir=/layer 0 0\n", "the root can be written"),
         (b"\xff\xfe\n / \n/", "the root can be written"),
     ],
 )
