@@ -22,6 +22,8 @@ from appliance.spectrum.codec import BINS, FLOOR_DB, Floats
 __all__ = ["Decoder", "Encoder", "Precision", "open_decoder", "open_encoder"]
 
 Precision = Literal["int8", "fp32"]
+_CUDA: Final = "CUDAExecutionProvider"
+_CPU: Final = "CPUExecutionProvider"
 _SILENT: Final = 4
 # Matrix kernels take this many rows at once and treat the rest in another way, which rounds differently. Filled up to a
 # multiple, a row's result does not depend on which others it came with, and music can be repeated bit for bit.
@@ -36,7 +38,7 @@ class _Network:
         self._input, self._width = source
         self._outputs = [sink[0]]
         try:
-            self._session = ort.InferenceSession(onnx_bytes, _options(), providers=["CPUExecutionProvider"])
+            self._session = _session(onnx_bytes)
         # onnxruntime has no root of its errors but Exception.
         except Exception as error:
             raise ModelError(f"The {role} cannot be loaded ({_first_line(error)}); export the model anew.") from error
@@ -176,6 +178,22 @@ def _check_golden(decoder: Decoder, bundle: Bundle) -> None:
             f"The {decoder.precision} decoder is {off_db:.2f} dB off its golden spectra where "
             f"{parts.golden_tolerance_db:.2f} dB are allowed; export the model anew."
         )
+
+
+def _session(onnx_bytes: bytes) -> Any:
+    """Load a network where it is computed: on a graphics processor, if onnxruntime is made for one and may reach it.
+
+    TensorRT is passed over: it compiles a network anew for every number of rows, which a room would have to wait for.
+    """
+    if _CUDA in ort.get_available_providers():
+        try:
+            # Its shorter floats are another sound than everybody else's.
+            chosen = [(_CUDA, {"use_tf32": "0"}), _CPU]
+            return ort.InferenceSession(onnx_bytes, _options(), providers=chosen, enable_fallback=0)
+        # There is none, it is out of memory, or the walls around this process do not let it be seen.
+        except Exception:
+            pass
+    return ort.InferenceSession(onnx_bytes, _options(), providers=[_CPU])
 
 
 def _options() -> Any:

@@ -3,8 +3,10 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from appliance.errors import ModelError
@@ -92,6 +94,30 @@ def test_falls_back_to_float32(
     for decoder in (spoilt, b"no network"):
         bundle = write(bundle_path, manifest, dataclasses.replace(parts, decoder=decoder))
         assert open_decoder(bundle).precision == "fp32"
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_graphics_processor_is_used_where_it_can_be(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, reachable: bool
+) -> None:
+    asked: list[list[str]] = []
+
+    class Session(onnxruntime.InferenceSession):
+        """As of a package that was built for CUDA; what it computes, the processor does."""
+
+        def __init__(self, content: bytes, options: Any, *, providers: list[Any], **others: Any) -> None:
+            asked.append([each if isinstance(each, str) else each[0] for each in providers])
+            if asked[-1][0] != "CPUExecutionProvider" and not reachable:
+                raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
+            super().__init__(content, options, providers=["CPUExecutionProvider"])
+
+    offered = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    decoder = Decoder(parts.decoder)
+
+    assert asked == [offered[1:]] + ([] if reachable else [offered[2:]])
+    np.testing.assert_allclose(decoder.decode(parts.golden_latents), parts.golden_spectra, atol=1e-5)
 
 
 def test_golden_difference_is_in_decibels(bundle_path: Path, manifest: Manifest, parts: Parts) -> None:

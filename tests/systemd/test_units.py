@@ -73,6 +73,15 @@ def test_osc_opens_no_more_than_the_guide_tells(tmp_path: Path) -> None:
     assert exposure(path) == float(told[1]) <= MOST_EXPOSED
 
 
+def test_a_graphics_processor_opens_no_more_than_the_guide_tells(tmp_path: Path) -> None:
+    path = tmp_path / "latent-engine.service"
+    path.write_text(standing_in((SYSTEMD / path.name).read_text()) + (SYSTEMD / "cuda.conf").read_text())
+    assert analyse("verify", "--man=no", str(path)).stderr == ""
+    told = re.search(r"With this the engine's exposure is ([\d.]+)\.", GUIDE)
+    assert told
+    assert exposure(path) == float(told[1]) <= MOST_EXPOSED
+
+
 def test_a_mistake_would_be_seen(unit: Path) -> None:
     unit.write_text(unit.read_text().replace("ProtectSystem=strict", "ProtectSystem=stric\nProtectSytem=yes"))
     assert "ProtectSytem" in analyse("verify", "--man=no", str(unit)).stderr
