@@ -44,6 +44,7 @@ def _become_light(config: Path | None, forgiving: bool) -> None:
     settings, _ = settings_of(config, forgiving)
     metrics = settings.metrics
     wish: dict[str, object] = {"folder": None, "port": None, "listen": "", "limit_dba": settings.exposure.limit_dba}
+    wish["time_zone"] = settings.hours.time_zone if settings.hours else None
     if metrics is not None:
         folder = metrics.folder or str(runtime_folder())
         wish |= {"folder": folder, "port": metrics.port, "listen": metrics.listen}

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from appliance.health.day import Day, day_of
 from appliance.stream.layout import boot_id
 from appliance.stream.snapshot import Snapshot
 from appliance.stream.state import State
+from appliance.stream.trust import EARLIEST_S
 
 __all__ = ["Tally", "label_of", "local_time", "today"]
 
@@ -27,8 +28,6 @@ _MOST_BYTES: Final = 1 << 14
 _NS: Final = 1_000_000_000
 # A clock that is set, instead of going, moves by more.
 _STEP_S: Final = 60.0
-# A clock that never was set says 1970, or when its system was built.
-_FIRST_YEAR: Final = 2025
 # Where a clock is right, a day has 23 to 25 hours.
 _LONGEST_S: Final = 25.5 * 3600.0
 _NOMINAL_S: Final = 24.0 * 3600.0
@@ -38,9 +37,9 @@ _STALE_S: Final = 180.0
 _COUNTED: Final = ("consumed", "underruns", "held", "holds", "cards_lost")
 
 
-def local_time() -> datetime:
-    """The time of day where the box is, as far as its clock knows."""
-    return datetime.now().astimezone()
+def local_time(zone: tzinfo | None = None) -> datetime:
+    """The time of day in a time zone, by default the machine's, as far as its clock knows."""
+    return datetime.now(zone).astimezone(zone)
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ def _counts(read: Snapshot) -> dict[str, int | None]:
 
 def label_of(now: datetime) -> str:
     """Give the date of a time of day; empty where that cannot be right."""
-    return now.date().isoformat() if now.year >= _FIRST_YEAR else ""
+    return now.date().isoformat() if now.timestamp() >= EARLIEST_S else ""
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ from appliance.health.exposure import exposed, exposure_dba, room_level
 from appliance.health.limit import Limit
 from appliance.health.tally import Tally, local_time
 from appliance.health.watchdog import Watchdog
+from appliance.stream.hours import zone_of
 from appliance.stream.ring import Ring, claim, open_ring
 from appliance.stream.snapshot import Snapshot, snapshot
 
@@ -44,7 +46,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked of it besides counting; see the settings' tables [metrics] and [exposure].
+    """What is asked of it; see the settings' tables [metrics], [exposure] and [hours].
 
     Attributes
     ----------
@@ -55,17 +57,20 @@ class Wish:
     listen : str
     limit_dba : float or None
         LEX,8h to which a day is held; None for any.
+    time_zone : str or None
+        Of the gallery, where a day ends at midnight; None for the machine's.
     """
 
     folder: str | None = None
     port: int | None = None
     listen: str = "127.0.0.1"
     limit_dba: float | None = None
+    time_zone: str | None = None
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> "Wish":
         """Read it as `latent keeper` hands it to itself."""
-        return cls(told["folder"], told["port"], told["listen"], told["limit_dba"])
+        return cls(told["folder"], told["port"], told["listen"], told["limit_dba"], told["time_zone"])
 
 
 def evidence_path(state: Path) -> Path:
@@ -81,7 +86,7 @@ def run(
     say: Say,
     watchdog: Watchdog,
     clock_ns: Callable[[], int] = time.monotonic_ns,
-    wall: Callable[[], datetime] = local_time,
+    wall: Callable[[], datetime] | None = None,
 ) -> None:
     """Look and tell until told to stop.
 
@@ -96,8 +101,8 @@ def run(
     watchdog : Watchdog
     clock_ns : callable
         CLOCK_MONOTONIC in nanoseconds.
-    wall : callable
-        The time of day where the box is.
+    wall : callable, optional
+        The time of day in the gallery.
 
     Raises
     ------
@@ -105,7 +110,8 @@ def run(
         If another keeper runs in the folder.
     """
     lock = claim(folder, "keeper")
-    keeper = Keeper(folder, state, say, clock_ns, wall, wish.limit_dba)
+    zone, _ = zone_of(wish.time_zone)
+    keeper = Keeper(folder, state, say, clock_ns, wall or partial(local_time, zone), wish.limit_dba)
     telling = _Telling(wish, folder, say) if wish.folder or wish.port is not None else None
     try:
         if telling is not None:

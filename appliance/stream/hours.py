@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from appliance.errors import SettingsError
 
-__all__ = ["DAYS", "Hours", "Span", "day_of", "days_of", "interval_of"]
+__all__ = ["DAYS", "Hours", "Span", "day_of", "days_of", "interval_of", "zone_of"]
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_MIN: Final = 1440
@@ -75,7 +75,7 @@ class Hours:
             If it is no such table.
         """
         try:
-            zone, trouble = _zone(told["time_zone"])
+            zone, trouble = zone_of(told["time_zone"])
             return cls(
                 week=_week(told["days"]),
                 dates={day_of(day): _intervals(texts) for day, texts in told["dates"].items()},
@@ -187,7 +187,7 @@ def _merged(spans: Iterable[tuple[float, float]]) -> Iterator[tuple[float, float
         yield begin, end
 
 
-def _zone(name: str | None) -> tuple[tzinfo, str]:
+def zone_of(name: str | None) -> tuple[tzinfo, str]:
     """Give a time zone by its name, or else the machine's."""
     try:
         if name is not None:

@@ -1,6 +1,7 @@
 """The keeper tells the truth of what plays, whoever is dead, and its own death changes nothing."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -220,6 +221,17 @@ def test_unless_asked_nothing_is_told_to_others(box: Box) -> None:
         wait_for((box.folder / "today").exists, "the count")
     assert not (box.folder / TEXTFILE).exists()
     assert box.said == []
+
+
+def test_the_day_ends_at_the_gallerys_midnight(box: Box) -> None:
+    """Between these two it is never the same day."""
+    days = []
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        (box.folder / "today").unlink(missing_ok=True)
+        with Running(box, Wish(time_zone=zone)):
+            wait_for((box.folder / "today").exists, "the count")
+        days.append(json.loads((box.folder / "today").read_text())["day"]["label"])
+    assert days[0] > days[1] > ""
 
 
 def test_a_second_one_is_refused(box: Box) -> None:
