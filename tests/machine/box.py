@@ -52,6 +52,8 @@ class Box:
         Of the sound server that its usual sound card leads to.
     """
 
+    boot_patience_s = PATIENCE_S
+
     def __init__(self, folder: Path, binds: dict[Path, str], socket: Path) -> None:
         self._folder = folder
         self._binds = binds
@@ -77,7 +79,7 @@ class Box:
             self._nspawn = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console, preexec_fn=self._into_a_group
             )
-        self.wait("the machine is up", self._is_up)
+        self.wait("the machine is up", self._is_up, self.boot_patience_s)
         # A container's own number of its boot is not seen by services that have a /proc of their own, as ours do.
         self.attempt("umount", "/proc/sys/kernel/random/boot_id")
 
