@@ -3,8 +3,8 @@
     sudo .venv/bin/python tests/bench/boot.py [--runs 5] [--shares 2 0.8 0.2]
 
 Installs Latent in a container of this machine's own files (see tests/machine), and pulls its plug again and again. A
-share is how much of one core's time all in the container get together: 0.8 is four cores, each five times slower, and 0.2
-is only one of them. Prints one line of JSON for each share.
+share is how much of one core's time all in the container get together: 0.8 is four cores, each five times slower, and
+0.2 is only one of them. Prints one line of JSON for each share.
 """
 
 import argparse
