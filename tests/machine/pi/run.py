@@ -42,7 +42,12 @@ device = {cards}
 source = "button"
 pin = 17
 does = "next"
+[controls.turner]
+source = "encoder"
+pins = [16, 12]
+moves = "density"
 """
+PULL = 'pull() { echo "pull-$1" >"$(echo /sys/devices/platform/gpio-sim.0/gpiochip*/sim_gpio$2)/pull"; }'
 # A Pi's pins belong to a group of their own, and are there from the beginning.
 PINS = """
 getent group gpio >/dev/null || groupadd --system gpio
@@ -143,10 +148,19 @@ class Show:
     def a_button_is_pressed(self) -> str:
         """A simulated pin is pulled down: the next piece begins."""
         piece = self._status()["piece"]
-        pin = "$(echo /sys/devices/platform/gpio-sim.0/gpiochip*/sim_gpio17)/pull"
-        self._must(f"echo pull-up >{pin}; sleep 3; echo pull-down >{pin}; sleep 3; echo pull-up >{pin}")
+        self._must(f"{PULL}; pull up 17; sleep 3; pull down 17; sleep 3; pull up 17")
         self._wait("the next piece plays", lambda: self._status()["piece"] > piece)
         return f"piece {piece}, then {self._status()['piece']}"
+
+    def a_knob_is_turned(self) -> str:
+        """The simulated pins of an encoder go through six clicks: density follows."""
+        before = self._turner()
+        click = "".join(f"pull {way} {pin}; sleep 1; " for way in ("down", "up") for pin in (16, 12))
+        self._must(f"{PULL}; pull up 16; pull up 12; sleep 3; for each in 1 2 3 4 5 6; do {click} done")
+        self._wait("density moved", lambda: abs(self._turner()["room"] - before["room"]) > 0.1)
+        after = self._turner()
+        assert abs(after["raw"] - before["raw"]) > 0.1
+        return f"density from {before['room']:.2f} to {after['room']:.2f}"
 
     def usb_card_pulled(self) -> str:
         """A USB card is pulled while it plays, and put back: the player waits for it and plays on it again."""
@@ -308,6 +322,10 @@ class Show:
             )
             time.sleep(3.0)
 
+    def _turner(self) -> dict[str, Any]:
+        told: list[dict[str, Any]] = json.loads(self._must("latent controls --once --json"))["controls"]
+        return next(each for each in told if each["name"] == "turner")
+
     def _written(self) -> list[int]:
         """Sectors written to the disk and to the stick since the power came."""
         return [int(self._must(f"cat /sys/block/{name}/stat").split()[6]) for name in ("vda", "vdb")]
@@ -331,6 +349,7 @@ ROWS = (
     "boot_to_sound",
     "engine_killed",
     "a_button_is_pressed",
+    "a_knob_is_turned",
     "disk_full",
     "clock_stepped",
     "usb_card_pulled",
