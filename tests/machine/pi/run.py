@@ -249,7 +249,8 @@ class Show:
 
     def read_only(self) -> str:
         """The disk is closed: nothing is written to it, what must survive does, and nothing else."""
-        self._must("mkfs.ext4 -q /dev/vdb")
+        # All of it at once, and not little by little while it is looked at what is written.
+        self._must("mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 /dev/vdb")
         self._must("/opt/latent/current/deploy/read-only on /dev/vdb", LONG_S)
         self._until_it_plays()
         self._pi.switch_off()
@@ -259,6 +260,8 @@ class Show:
         refused = self._pi.ask("/opt/latent/current/deploy/uninstall")
         assert refused.code == 1, refused.said
         assert "The system's disk is read-only" in refused.said, refused.said
+        noted = "test /var/lib/latent/evidence/days -nt /run/systemd/notify"
+        self._wait("the keeper has noted the start", lambda: self._pi.ask(noted).code == 0)
         self._must("touch /etc/goes; sed -i 's/seed = 7/seed = 8/' /etc/latent/latent.toml; sync")
         before = self._written()
         time.sleep(QUIET_S)
