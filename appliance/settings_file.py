@@ -14,7 +14,7 @@ from appliance.errors import SettingsError
 from appliance.folders import configuration_folder, shown
 from appliance.names import sentence
 from appliance.settings import PLACE, Settings
-from appliance.toml_lines import line_of
+from appliance.toml_lines import line_of, salvage
 from appliance.wiring import checks
 from appliance.wiring.room import HOST_AND_PORT
 from appliance.wiring.tables import OSC_ADDRESS, TIME_OF_DAY, control_keys
@@ -22,6 +22,17 @@ from appliance.wiring.tables import OSC_ADDRESS, TIME_OF_DAY, control_keys
 __all__ = ["read_forgiving", "read_settings"]
 
 _MOST_BYTES: Final = 1 << 20
+
+
+class _NotTomlError(SettingsError):
+    """The text of a settings file cannot be read as a whole."""
+
+    def __init__(self, sentence: str, text: str) -> None:
+        super().__init__(sentence)
+        self.text = text
+
+
+_DAYS: Final = ("hours", "days")
 # What the wiring lacks as a whole may be at no one key.
 _WIRING: Final = ("controls", "combine", "presence")
 
@@ -51,18 +62,23 @@ def read_forgiving(path: Path | None) -> tuple[Settings, str]:
     str
         Empty, or the sentence that `read_settings` would have ended with.
     """
+    told = []
     try:
         text, table = _read(path)
+    except _NotTomlError as error:
+        text = salvage(error.text, _DAYS[0])
+        told, table = [str(error)], tomllib.loads(text)
     except SettingsError as error:
         return Settings(), str(error)
     settings, found = _settled(table)
-    trouble = "" if settings is not None else _told(path, text, found)
+    if settings is None:
+        told.append(_told(path, text, found))
     while settings is None:
         if not any([_leave_out(table, where) for where, _ in found]):
             for name in _WIRING if any(name in table for name in _WIRING) else list(table):
                 table.pop(name, None)
         settings, found = _settled(table)
-    return settings, trouble
+    return settings, " ".join(told)
 
 
 def _read(path: Path | None) -> tuple[str, dict[str, Any]]:
@@ -80,11 +96,12 @@ def _read(path: Path | None) -> tuple[str, dict[str, Any]]:
             f"The settings file {name} cannot be read ({error.strerror}): check its path and its rights."
         ) from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"The settings file {name} is not valid TOML: it is not UTF-8 text.") from error
+        rest = error.object.decode("utf-8", "replace")
+        raise _NotTomlError(f"The settings file {name} is not valid TOML: it is not UTF-8 text.", rest) from error
     try:
         return text, tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"The settings file {name} is not valid TOML: {shown(str(error))}.") from error
+        raise _NotTomlError(f"The settings file {name} is not valid TOML: {shown(str(error))}.", text) from error
 
 
 def _settled(table: dict[str, Any]) -> tuple[Settings | None, list[checks.Problem]]:
@@ -112,6 +129,9 @@ def _leave_out(table: dict[str, Any], where: tuple[str, ...]) -> bool:
     if not where:
         return False
     inner = table.get(where[0])
+    # With a line of them less, other days would be closed, and nobody would hear why.
+    if where[:2] == _DAYS and isinstance(inner, dict):
+        return inner.pop(_DAYS[1], None) is not None
     if isinstance(inner, dict) and _leave_out(inner, where[1:]):
         return True
     return table.pop(where[0], None) is not None

@@ -1,11 +1,16 @@
-"""Where in a TOML text a key stands: the reader of the standard library does not tell."""
+"""Lines of a TOML text: where a key stands, which the standard library's reader does not tell, and what is no TOML."""
 
 import functools
 import re
+import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
-__all__ = ["line_of"]
+__all__ = ["line_of", "salvage"]
+
+_MOST_LEFT_OUT: Final = 100
+_AT_LINE: Final = re.compile(r"at line ([0-9]+)")
 
 _PART = r"(?:[\w-]+|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*')"
 _NAME = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
@@ -98,3 +103,59 @@ def _rest(text: str, position: int) -> tuple[int, list[int]]:
 
 def _parts(name: str) -> tuple[str, ...]:
     return tuple(part.strip("\"'") for part in re.findall(_PART, name))
+
+
+def salvage(text: str, whole: str) -> str:
+    """Give what is TOML of a text that is not: lines that it breaks at are empty instead.
+
+    With the first line of a table goes the whole table, whose keys would otherwise be taken for those of another.
+
+    Parameters
+    ----------
+    whole : str
+        A table that is nothing without any of its lines: it goes with all tables below it.
+    """
+    lines = text.split("\n")
+    for _ in range(_MOST_LEFT_OUT):
+        try:
+            tomllib.loads("\n".join(lines))
+            return "\n".join(lines)
+        except tomllib.TOMLDecodeError as error:
+            told = _AT_LINE.search(str(error))
+            left = [number for number, line in enumerate(lines) if line.strip()]
+            # An error "at end of document" is the last line's.
+            number = int(told[1]) - 1 if told else left[-1] if left else 0
+            if not left or number >= len(lines):
+                break
+            begin, end = _table_around(lines, number)
+            if _named(lines[begin], whole):
+                lines = list(_without(lines, whole))
+            elif begin == number:
+                lines[begin:end] = [""] * (end - begin)
+            else:
+                lines[number] = ""
+        except (ValueError, RecursionError):
+            break
+    return ""
+
+
+def _table_around(lines: Sequence[str], number: int) -> tuple[int, int]:
+    """Where the table begins and ends that a line is in; before the first, there is one without a name."""
+    heads = [at for at, line in enumerate(lines) if line.lstrip().startswith("[")]
+    return max((at for at in heads if at <= number), default=-1), min(
+        (at for at in heads if at > number), default=len(lines)
+    )
+
+
+def _named(line: str, name: str) -> bool:
+    """Whether a table that begins so is the one of that name, or one below it."""
+    return re.match(rf"\s*\[+\s*[\"']?{re.escape(name)}\b", line) is not None
+
+
+def _without(lines: Sequence[str], name: str) -> Iterator[str]:
+    """The lines, empty where they belong to a table of that name or below it."""
+    inside = False
+    for line in lines:
+        if line.lstrip().startswith("["):
+            inside = _named(line, name)
+        yield "" if inside else line

@@ -35,19 +35,58 @@ def test_where_there_is_no_file_all_is_at_its_default(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("spoilt", "told"),
     [
-        ("[card\n", "is not valid TOML"),
-        ("\xff", "is not UTF-8"),
+        ('device = "USB', "is not valid TOML"),
+        ("device = ", "is not valid TOML"),
+        ("device", "is not valid TOML"),
+        ("rate = 48000\nrate = 44100", "is not valid TOML"),
+        ("# for the caf\xe9", "is not UTF-8"),
     ],
 )
-def test_what_is_no_toml_leaves_nothing_but_defaults(tmp_path: Path, text: str, told: str) -> None:
+def test_a_line_that_is_no_toml_takes_no_other_with_it(tmp_path: Path, spoilt: str, told: str) -> None:
     path = tmp_path / "latent.toml"
-    path.write_text(text, encoding="latin-1")
+    path.write_text(f"[card]\nreserve_s = 25\n{spoilt}\n\n[exposure]\nlimit_dba = 80\n", encoding="latin-1")
+    settings, trouble = read_forgiving(path)
+
+    assert (settings.card.reserve_s, settings.exposure.limit_dba) == (25.0, 80.0)
+    assert settings.card.rate == Settings().card.rate
+    assert told in trouble
+
+
+@pytest.mark.parametrize(
+    "spoilt", ['tue-fri = ["10:00-18.00"]', 'di-fr = ["10:00-18:00"]', 'tue-fri = "10:00-18:00]', "tue-fri"]
+)
+def test_a_day_that_is_wrong_closes_no_room(tmp_path: Path, spoilt: str) -> None:
+    """Days that no line names are closed: with one line less, the room would be silent on these."""
+    path = tmp_path / "latent.toml"
+    path.write_text(f'[mood]\npitch = 0.5\n[hours.days]\n{spoilt}\nsat = ["11:00-16:00"]\n[card]\nreserve_s = 25\n')
+    settings, trouble = read_forgiving(path)
+
+    assert settings.hours is None or settings.hours.days == {}
+    assert (settings.mood, settings.card.reserve_s) == ({"pitch": 0.5}, 25.0)
+    assert trouble
+
+
+def test_a_table_whose_name_is_no_toml_goes_as_a_whole(tmp_path: Path) -> None:
+    """Otherwise the port of the metrics would be that of OSC."""
+    path = tmp_path / "latent.toml"
+    path.write_text("[osc]\nlisten = 9000\n[metrics\nport = 9100\n\n[mood]\npitch = 0.5\n", encoding="utf-8")
+    settings, trouble = read_forgiving(path)
+
+    assert settings.metrics is None
+    assert settings.mood == {"pitch": 0.5}
+    assert "is not valid TOML" in trouble
+
+
+@pytest.mark.parametrize("text", ["[card\n", "=", "[" * 999, f"seed = {'9' * 5000}", "\n" * 300 + "=\n" * 300, "a = ["])
+def test_what_is_nothing_but_wrong_leaves_the_defaults(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "latent.toml"
+    path.write_text(text, encoding="utf-8")
     settings, trouble = read_forgiving(path)
 
     assert settings == Settings()
-    assert told in trouble
+    assert "is not valid TOML" in trouble
 
 
 def test_a_file_that_was_named_and_is_not_there_is_told(tmp_path: Path) -> None:
