@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from appliance.cli.process import card_option, config_option, stop_when_told, tell
-from appliance.errors import CardError, ModelError, SettingsError, UsageError
+from appliance.errors import CardError, SettingsError, UsageError
 from appliance.folders import runtime_folder, shown
 
 if TYPE_CHECKING:
-    from appliance.settings import MusicSettings
+    pass
 
 __all__ = ["play"]
 
@@ -62,7 +62,11 @@ def play(config: Path | None, devices: tuple[str, ...]) -> int:
 
 
 def _check(config: Path | None, devices: tuple[str, ...]) -> list[str]:
-    """Refuse what cannot be before anything starts, every problem at once; gives what else is to run."""
+    """Refuse what cannot be before anything starts, every problem at once; gives what else is to run.
+
+    The services would play something else meanwhile, and wait for it; who types can see.
+    """
+    from appliance.service.music import missing
     from appliance.settings_file import read_settings
 
     problems = [
@@ -76,7 +80,7 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> list[str]:
         settings = read_settings(config)
         preferred = settings.card.device
         extra = [name for name in ("light", "snapcast") if getattr(settings, name) is not None]
-        problems += _missing(settings.music)
+        problems += missing(settings.music)
     except SettingsError as error:
         problems.insert(0, str(error))
     named = tuple(device for device in devices if device.strip() and device.isprintable())
@@ -84,27 +88,6 @@ def _check(config: Path | None, devices: tuple[str, ...]) -> list[str]:
     if problems:
         raise UsageError(" ".join(problems))
     return extra
-
-
-def _missing(music: "MusicSettings") -> list[str]:
-    """Say which model or recordings are not there; the services would wait for them, and play others meanwhile."""
-    from appliance.model.library import DEFAULT, find, folders
-    from appliance.model.store import Store
-    from appliance.settings import BUILT_IN_BEDS, NO_BEDS
-
-    problems = []
-    choice = Store(folders()[0]).choice()
-    # Where another was chosen since, that one plays.
-    if music.model != DEFAULT and (choice.current is None or choice.base != music.model):
-        from appliance.model.bundle import read
-
-        try:
-            read(find(music.model))
-        except ModelError as error:
-            problems.append(str(error))
-    if music.beds not in (BUILT_IN_BEDS, NO_BEDS) and not Path(music.beds).expanduser().is_dir():
-        problems.append(f"There is no folder of recordings {shown(music.beds)}: check its path, or set beds to none.")
-    return problems
 
 
 def _unknown(names: tuple[str, ...]) -> list[str]:

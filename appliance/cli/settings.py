@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from appliance.cli.process import config_option, settings_of
+from appliance.errors import SettingsError
 from appliance.folders import configuration_folder, runtime_folder, shown
 
 __all__ = ["settings"]
@@ -24,6 +25,11 @@ def settings(config: Path | None, hand_over: bool) -> None:
 
         leave(runtime_folder(), found, (), trouble)
         return
+    from appliance.service.music import missing
+
+    problems = missing(found.music)
+    if problems:
+        raise SettingsError(" ".join(problems))
     path = config or configuration_folder() / "latent.toml"
     there = (
         f"{shown(path)} is right." if path.exists() else f"There is no {shown(path)}, so everything is at its default."

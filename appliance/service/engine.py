@@ -15,7 +15,7 @@ from appliance.engine.log import Log, inputs_of
 from appliance.engine.saved import Saved
 from appliance.engine.timeline import Timeline
 from appliance.engine.writer import Writer
-from appliance.errors import ApiError, ModelError, RingError
+from appliance.errors import ApiError, AudioFileError, ModelError, RingError
 from appliance.folders import cache_folder, state_folder
 from appliance.health.liveness import engine_verdict
 from appliance.health.watchdog import Watchdog
@@ -64,8 +64,8 @@ def run(
     ------
     RingError
         If another engine runs there.
-    ModelError, AudioFileError
-        Where model or recordings cannot be used, or the model gives what is no sound.
+    ModelError
+        If the shipped model cannot be used either, or the model gives what is no sound.
     """
     lock = claim(folder, "engine")
     ladder = Ladder(folder)
@@ -235,7 +235,7 @@ class _Engine:
         return timeline
 
     def _open(self, ring: Ring) -> Timeline:
-        """Open the model that was chosen, or what comes before it; that of the settings is last. Raises ModelError."""
+        """Open what was chosen to be played, or what is there instead; what is shipped is last. Raises ModelError."""
         # A folder of recordings may be on a stick that was pulled out.
         beds = self._settings.music.beds if self._rung.own_model else BUILT_IN_BEDS
 
@@ -243,7 +243,23 @@ class _Engine:
             sound = self._settings.sound
             return build_timeline(str(path), ring.rate, ring.channels, beds, sound, self._say, bounds)
 
-        return self._repertoire.opened(build, self._rung.own_model)
+        while True:
+            try:
+                return self._repertoire.opened(build, self._rung.own_model)
+            except AudioFileError as error:
+                if beds == BUILT_IN_BEDS:
+                    raise
+                beds = BUILT_IN_BEDS
+                self._lack(f"{error} Meanwhile it is the shipped weather.")
+            except ModelError as error:
+                if not self._repertoire.play_shipped():
+                    raise
+                self._lack(f"{error} Meanwhile the shipped model plays.")
+
+    def _lack(self, sentence: str) -> None:
+        """Tell of something that the settings name and that is not there."""
+        self._trouble = f"{self._trouble} {sentence}".lstrip()
+        self._say(sentence)
 
     def _beginning(self) -> Saved:
         """Give cursor and mood to begin with where the ring holds nothing to go on with."""

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from appliance.errors import LatentError, ModelError
 from appliance.folders import shown
-from appliance.model.library import find, place_of, pointer_to
+from appliance.model.library import DEFAULT, find, place_of, pointer_to
 from appliance.model.store import Choice, Pointer, Probation, Store
 from appliance.score.territory import Bounds
 from appliance.service.build import bounds_of
@@ -69,6 +69,7 @@ class Repertoire:
         self.trouble = ""
         self._store = store
         self._settings = settings
+        self._base = settings.music.model
         self._say = say
         self._boot = boot
         self._clock = clock
@@ -116,14 +117,20 @@ class Repertoire:
         self._begin(None)
         return built
 
+    def play_shipped(self) -> bool:
+        """Take the model that is shipped for that of the settings, which cannot be used; False where it is that one."""
+        before, self._base = self._base, DEFAULT
+        return before != DEFAULT
+
     def path(self, pointer: Pointer | None) -> Path:
         """Where a model lies. Raises ModelError."""
-        return find(self._settings.music.model) if pointer is None else place_of(pointer, self._store)
+        return find(self._base) if pointer is None else place_of(pointer, self._store)
 
     def bounds(self, pointer: Pointer | None) -> Bounds:
         """Within which the score stays: the territory is one of the model that the settings name."""
-        bounds = bounds_of(self._settings.music)
-        return bounds if pointer is None else dataclasses.replace(bounds, kept=())
+        bounds, music = bounds_of(self._settings.music), self._settings.music
+        own = pointer is None and self._base == music.model
+        return bounds if own else dataclasses.replace(bounds, kept=())
 
     # --- going on
 

@@ -12,7 +12,7 @@ from patience import until
 
 from appliance.api.client import ask
 from appliance.engine.log import read
-from appliance.errors import ApiError, ModelError, RingError, UsageError
+from appliance.errors import ApiError, RingError, UsageError
 from appliance.health.watchdog import Watchdog
 from appliance.model.library import digest, shipped
 from appliance.mood import Mood
@@ -163,12 +163,25 @@ def test_after_more_crashes_the_shipped_model_plays(engine: Engine, ring: Ring) 
     assert (facts["rung"], facts["model"]) == (2, "default")
 
 
-def test_a_model_that_is_not_there_ends_an_engine_that_has_not_crashed_so_often(engine: Engine, ring: Ring) -> None:
-    engine.settings = Settings(music=MusicSettings(model="/nowhere/of-my-own.latent", beds="none"))
+@pytest.mark.parametrize(
+    ("music", "says"),
+    [
+        ({"model": "/nowhere/of-my-own.latent"}, "/nowhere/of-my-own.latent does not exist"),
+        ({"beds": "/nowhere/of-my-own"}, "/nowhere/of-my-own"),
+        ({"model": "glas", "beds": "/nowhere/of-my-own"}, "did you mean 'glass'"),
+    ],
+)
+def test_what_the_settings_name_and_is_not_there_is_told_and_something_else_plays(
+    engine: Engine, ring: Ring, music: dict[str, str], says: str
+) -> None:
+    engine.settings = Settings(music=MusicSettings(**({"beds": "none"} | music)))
     engine.start()
-    engine.thread.join(20.0)
-    assert isinstance(engine.error, ModelError)
-    assert ring.words[Word.MADE] == 0
+    until(lambda: full(ring))
+    assert json.loads(ring.facts.read() or b"")["model"] == "default"
+    told = ask(engine.folder, {"do": "status"})["status"]["settings_trouble"]
+    assert says in told
+    assert told.count("Meanwhile") == len(music)
+    assert engine.error is None
 
 
 def test_after_still_more_crashes_there_is_no_socket(engine: Engine, ring: Ring) -> None:
