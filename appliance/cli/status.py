@@ -78,7 +78,15 @@ def status(as_json: bool) -> None:
 
 
 def _page(report: dict[str, Any]) -> str:
-    head = "All is well" if report["healthy"] else "Not well"
+    from appliance.service.status import NO_CARD
+
+    head = "All is well"
+    if not report["healthy"]:
+        head = "Not well"
+    elif report["state"] == NO_CARD:
+        head = "Nothing is heard"
+    elif report["settings_trouble"]:
+        head = "All is well but the settings"
     rows = "\n".join(f"{name:<15}{text}" for name, text in _rows(report))
     trouble = f"{report['settings_trouble']}\n" if report["settings_trouble"] else ""
     return f"{head}: {report['reason']}.\n{trouble}\n{rows}"

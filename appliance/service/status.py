@@ -23,7 +23,10 @@ from appliance.stream.sign import Rule, sign
 from appliance.stream.snapshot import Life, Snapshot, snapshot
 from appliance.stream.state import State
 
-__all__ = ["Memory", "memory_of", "status"]
+__all__ = ["NO_CARD", "Memory", "memory_of", "status"]
+
+NO_CARD: Final = "waiting for a sound card"
+"""What the report calls a player that has none."""
 
 # Whoever asks wants to know now; an engine that is stopped would keep them waiting.
 _ANSWER_S: Final = 0.3

@@ -55,6 +55,11 @@ def test_the_table_says_it_in_plain_words(latent, ring):
     assert re.fullmatch(rf"process {os.getpid()}, since \d+ s, \d+ MB", told["engine"])
 
 
+def test_a_room_without_a_card_is_not_said_to_be_well(latent, ring):
+    ring.words[Word.STATE] = State.WAITING_FOR_CARD
+    assert latent("status").out.splitlines()[0] == "Nothing is heard: waiting for a sound card."
+
+
 def test_one_object_holds_it_all(latent, ring):
     outcome = latent("status", "--json")
     report = json.loads(outcome.out)

@@ -8,15 +8,14 @@ from typing import Any, Final
 from appliance.errors import LatentError
 from appliance.folders import cache_folder, configuration_folder, runtime_folder, shown, state_folder
 from appliance.service.doctor.machine import Machine
-from appliance.service.status import status
+from appliance.service.status import NO_CARD, status
 from appliance.settings import Settings
 from appliance.settings_file import read_forgiving
 from appliance.stream.ring import ring_path
 
-__all__ = ["NO_CARD", "Case", "case_of"]
+__all__ = ["Case", "case_of"]
 
-# What the report calls a player that has no card, and one that is gone.
-NO_CARD: Final = "waiting for a sound card"
+# What the report calls a player that is gone.
 _GONE: Final = "not running"
 
 

@@ -34,7 +34,7 @@ def check_clock(case: Case) -> list[Finding]:
     zone = known.get("Timezone") or _zone_of(machine)
     if case.settings.hours is not None and zone in _UTC and not _own_zone(case):
         says = f"The machine goes by {shown(zone)}, and so do its opening hours: set the time zone of the place."
-        found.append(warning("time zone", says, "sudo timedatectl set-timezone Europe/Berlin"))
+        found.append(warning("time zone", says, f"sudo timedatectl set-timezone Europe/Berlin && {case.again}"))
     return found
 
 

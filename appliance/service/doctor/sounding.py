@@ -1,11 +1,13 @@
 """The settings, and what the room says of itself."""
 
 import os
+import time
 from typing import Final
 
 from appliance.folders import shown
-from appliance.service.doctor.case import NO_CARD, Case
+from appliance.service.doctor.case import Case
 from appliance.service.doctor.finding import Finding, ok, skipped, trouble, warning
+from appliance.service.status import NO_CARD
 
 __all__ = ["check_settings", "check_sound"]
 
@@ -17,14 +19,29 @@ def check_settings(case: Case) -> list[Finding]:
     path = case.settings_file
     if os.access(path, os.F_OK) and not os.access(path, os.R_OK):
         return [skipped("settings", f"Only root may read {shown(path)}.", "sudo latent doctor")]
+    account = case.machine.account("latent-engine.service") if case.machine.installed else None
+    if account is not None and path.exists() and not case.machine.may(path, account, 4):
+        says = f"The user {account.name} may not read {shown(path)}, so that everything stands at its default."
+        return [trouble("settings", says, f"sudo chmod a+r {shown(path)} && {case.again}")]
     if case.settings_trouble:
         return [trouble("settings", case.settings_trouble, f"{case.edit} && {case.again}")]
     told = case.report.get("settings_trouble")
+    if told and not _mended(case):
+        return [trouble("settings", shown(str(told)), f"{case.edit} && {case.again}")]
     if told:
         says = f"It plays by settings that have been mended since: {shown(str(told))}"
         return [warning("settings", says, case.again)]
     there = f"{shown(path)} is right." if os.access(path, os.F_OK) else "There is no file, and none is needed."
     return [ok("settings", there)]
+
+
+def _mended(case: Case) -> bool:
+    """Whether somebody wrote to the settings since the engine read them."""
+    began_s = (case.report.get("engine") or {}).get("uptime_s")
+    try:
+        return began_s is None or time.time() - case.settings_file.stat().st_mtime < began_s
+    except OSError:
+        return True
 
 
 def check_sound(case: Case) -> list[Finding]:

@@ -40,6 +40,30 @@ def test_settings_that_were_mended_since_the_start(box, playing):
     assert (finding.state, finding.remedy) == ("warning", "sudo systemctl restart latent.target")
 
 
+def test_what_the_engine_found_wrong_is_wrong_until_somebody_mends_it(box, playing):
+    path = box.plant("etc/latent/latent.toml", '[music]\nmodel = "glas"\n')
+    told = playing | {"settings_trouble": 'There is no model named "glas", did you mean glass?'}
+    engine = {"engine": {"uptime_s": 60.0}}
+    os.utime(path, (time.time() - 600.0,) * 2)
+    (finding,) = check_settings(box.case(report=told | engine))
+    assert (finding.state, finding.says) == ("trouble", told["settings_trouble"])
+    os.utime(path)
+    assert check_settings(box.case(report=told | engine))[0].state == "warning"
+
+
+def test_settings_that_the_services_may_not_read(box, playing):
+    path = box.plant("etc/latent/latent.toml", "", mode=0o640)
+    path.parent.chmod(0o755)
+    if path.stat().st_gid:
+        os.chown(path, -1, 0)
+    box.plant("etc/group", "latent:x:54321:\n")
+    (finding,) = check_settings(box.case(report=playing))
+    assert finding.says == f"The user latent may not read {path}, so that everything stands at its default."
+    assert finding.remedy == f"sudo chmod a+r {path} && sudo systemctl restart latent.target"
+    path.chmod(0o644)
+    assert check_settings(box.case(report=playing))[0].state == "ok"
+
+
 def test_it_sounds(planted, playing):
     (finding,) = check_sound(planted.case(report=playing))
     assert (finding.state, finding.says) == ("ok", "All is well: playing, -20 LUFS.")
