@@ -180,7 +180,8 @@ class Evidence:
             Whether the day has ended, and whether nobody counts any more.
         """
         up_min, begun_min = int(up_s / 60.0), day.begun_ns // 60_000_000_000
-        if self._number is None or up_min < self._retry_min:
+        # A day that has ended is told of once.
+        if self._number is None or (up_min < self._retry_min and not ended):
             return
         before, now = self._last_min.get(begun_min, begun_min) - begun_min, up_min - begun_min
         marked = any(before < mark <= now for mark in _MARKS_MIN)

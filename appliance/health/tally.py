@@ -17,8 +17,8 @@ from typing import Any, Final
 from appliance.folders import write_whole
 from appliance.health.day import Day, day_of
 from appliance.stream.layout import boot_id
+from appliance.stream.sign import Rule
 from appliance.stream.snapshot import Snapshot
-from appliance.stream.state import State
 from appliance.stream.trust import EARLIEST_S
 
 __all__ = ["Tally", "label_of", "local_time", "today"]
@@ -104,7 +104,7 @@ class Tally:
         self._before = replace(before, at_ns=now_ns, wall_s=now.timestamp())
         self.day = replace(self.day, observed_s=self.day.observed_s + elapsed_s)
         if read is not None:
-            self._count(read, elapsed_s)
+            self._count(read, elapsed_s, now)
         return self._turned(now, now_ns, stepped)
 
     def save(self, stopped: bool = False) -> None:
@@ -124,15 +124,16 @@ class Tally:
         with contextlib.suppress(OSError):
             write_whole(self._path, lambda file: file.write(json.dumps(told).encode()))
 
-    def _count(self, read: Snapshot, elapsed_s: float) -> None:
+    def _count(self, read: Snapshot, elapsed_s: float, now: datetime) -> None:
         new = {name: self._more(name, count) for name, count in _counts(read).items()}
         silent_s, held_s, consumed_s = (
             _possible(new[name] / read.rate, elapsed_s) for name in ("underruns", "held", "consumed")
         )
         taken_s = max(consumed_s - silent_s, 0.0)
         day = self.day
-        # Where the room is closed, the card goes on taking silence.
-        closed = read.state == State.CLOSED
+        # While the room is closed the card goes on taking silence, or goes off with the light; and who died meanwhile
+        # opens no room in the morning.
+        closed = read.rule == Rule.CLOSED and (read.change is None or now < read.change)
         hushed = read.volume == 0.0
         heard = not (closed or hushed)
         sounded_s = min(taken_s, max(day.open_s - day.sounded_s, 0.0)) if heard else 0.0

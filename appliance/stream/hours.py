@@ -6,7 +6,7 @@ A moment is in seconds since 1970 (UTC), a time of day in minutes since midnight
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -199,4 +199,4 @@ def zone_of(name: str | None) -> tuple[tzinfo, str]:
         with _MACHINES_ZONE.open("rb") as file:
             return ZoneInfo.from_file(file, str(_MACHINES_ZONE)), trouble
     except (ValueError, OSError):
-        return ZoneInfo("UTC"), trouble
+        return UTC, trouble

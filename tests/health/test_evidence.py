@@ -221,6 +221,16 @@ def test_a_disk_that_is_full_is_told_once_and_tried_again(disk: Disk, monkeypatc
     assert len(read(disk.path).days) == 1
 
 
+def test_a_day_that_ends_soon_after_the_disk_was_full_is_noted(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = disk.keeper()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", lambda handle, data, at: 0)
+        keeper.note(DAY, 485 * 60.0)
+    assert not read(disk.path).days
+    keeper.note(DAY, 490 * 60.0, ended=True)
+    assert len(read(disk.path).days) == 1
+
+
 def test_a_state_that_is_read_only_is_borne(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> int:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))

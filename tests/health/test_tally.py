@@ -10,9 +10,11 @@ import pytest
 from appliance.health.tally import Tally, today
 from appliance.stream.layout import BLOCK_FRAMES, Word
 from appliance.stream.ring import Ring, create
+from appliance.stream.sign import Rule
 from appliance.stream.snapshot import snapshot
 from appliance.stream.state import Gains, State
 
+HOUR = timedelta(hours=1)
 S = 1_000_000_000
 RATE = 48_000
 MORNING = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -105,16 +107,28 @@ def test_a_volume_of_nothing_is_neither_sound_nor_missing(box: Box) -> None:
     )
 
 
-def test_closed_hours_are_neither_sound_nor_missing(box: Box) -> None:
+@pytest.mark.parametrize("state", [State.CLOSED, State.WAITING_FOR_CARD])
+def test_closed_hours_are_neither_sound_nor_missing(box: Box, state: State) -> None:
+    """Also where the card goes off with the light."""
     box.live(10.0)
     for _ in range(100):
         box.now_ns += S
         box.wall += timedelta(seconds=1)
-        box.count(consumed=RATE)
-        box.tally.look(replace(snapshot(box.ring, box.now_ns), state=State.CLOSED))
+        box.count(consumed=RATE * (state == State.CLOSED))
+        closed = replace(snapshot(box.ring, box.now_ns), state=state, rule=Rule.CLOSED, change=box.wall + HOUR)
+        box.tally.look(closed)
     box.live(10.0)
     assert (box.day.closed_s, box.day.observed_s) == (100.0, 120.0)
     assert (box.day.sounded_s, box.day.open_s) == (pytest.approx(20.0), 20.0)
+
+
+def test_a_player_that_died_at_night_does_not_keep_the_room_closed(box: Box) -> None:
+    opens = box.wall + timedelta(seconds=40)
+    for _ in range(100):
+        box.now_ns += S
+        box.wall += timedelta(seconds=1)
+        box.tally.look(replace(snapshot(box.ring, box.now_ns), state=State.CLOSED, rule=Rule.CLOSED, change=opens))
+    assert (box.day.closed_s, box.day.open_s, box.day.sounded_s) == (39.0, 61.0, 0.0)
 
 
 def test_each_new_process_is_counted_and_the_first_is_none(box: Box) -> None:
