@@ -130,11 +130,15 @@ class Pack:
     def _manifest(self) -> Manifest:
         if MANIFEST not in self._zip.names:
             raise ArchiveError(f"has no {MANIFEST}, so it is no pack")
-        content = b"".join(self._zip.blocks(MANIFEST))
+        content = bytearray()
+        for block in self._zip.blocks(MANIFEST):
+            content += block
+            if len(content) > MOST_PAGE_BYTES:
+                raise ArchiveError(f"has a {MANIFEST} that is too large")
         try:
-            if _Format.model_validate_json(content).format > FORMAT:
+            if _Format.model_validate_json(bytes(content)).format > FORMAT:
                 raise refusal(self.name, "was packed by a newer version of Latent", "update this machine first")
-            manifest = Manifest.model_validate_json(content)
+            manifest = Manifest.model_validate_json(bytes(content))
         except ValidationError as error:
             raise ArchiveError(f"has a {MANIFEST} that cannot be read") from error
         if set(manifest.members) != set(self._zip.names) - {MANIFEST}:

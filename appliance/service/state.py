@@ -14,11 +14,13 @@ from appliance.service.calibration import CalibrationFile
 from appliance.service.places import PlacesFile
 from appliance.service.scenes import ScenesFile
 
-__all__ = ["BEFORE", "CHOICE", "KINDS", "UNFINISHED", "Fate", "Kind", "files", "kind_of"]
+__all__ = ["BEFORE", "CHOICE", "KINDS", "NEWER_BEFORE", "UNFINISHED", "Fate", "Kind", "files", "kind_of"]
 
 CHOICE: Final = "models/choice.json"
 BEFORE: Final = "before-unpack.latentpack"
 """What was there before a pack was unpacked here."""
+NEWER_BEFORE: Final = f"{BEFORE}.new"
+"""The same while that one is being unpacked itself."""
 UNFINISHED: Final = "unpack.unfinished"
 """Lies there from the first change that unpacking makes until the last."""
 
@@ -71,7 +73,7 @@ KINDS: Final = (
     Kind("locks", r"models/\.(lock|copying)", Fate.STAYS, "they hold nothing"),
     Kind("half-written files", r"(.+/)?\.[^/]+[.-][^/.]{8}", Fate.STAYS, "of a moment, or a power cut"),
     Kind("damaged files", r"(.+/)?[^/]+\.damaged(-\d+)?", Fate.STAYS, "set aside for somebody to look at"),
-    Kind("the state before", re.escape(BEFORE), Fate.STAYS, "the way back"),
+    Kind("the state before", rf"{re.escape(BEFORE)}(\.new)?", Fate.STAYS, "the way back"),
     Kind("the mark of an unfinished unpack", re.escape(UNFINISHED), Fate.STAYS, "says that it is to be run again"),
 )
 

@@ -23,7 +23,7 @@ from appliance.service.owner import as_owner
 from appliance.service.pack_file import SETTINGS, Pack
 from appliance.service.pack_look import Looked, look
 from appliance.service.packing import pack
-from appliance.service.state import BEFORE, UNFINISHED, Fate, files, kind_of
+from appliance.service.state import BEFORE, NEWER_BEFORE, UNFINISHED, Fate, files, kind_of
 from appliance.stream.ring import claim
 
 __all__ = ["Target", "Unpacked", "unpack"]
@@ -97,7 +97,7 @@ def unpack(
                 stack.callback(os.close, _alone(target.runtime))
             _check_untaught(target.state, force)
             looked = look(opened, store, judge, say, stack, dry_run)
-        before = None if dry_run else _change(looked, settings, target, store)
+        before = None if dry_run else _change(looked, settings, target, store, path)
     names = tuple(verdict.name for _, _, verdict in looked.models)
     told = opened.manifest
     return Unpacked(told.version, told.created, names, tuple(looked.refused), tuple(looked.notes), before)
@@ -139,15 +139,17 @@ def _alone(runtime: Path) -> int:
         ) from error
 
 
-def _change(looked: Looked, settings: bytes | None, target: Target, store: Store) -> Path | None:
+def _change(looked: Looked, settings: bytes | None, target: Target, store: Store, path: Path) -> Path | None:
     """Put in place what was looked at, in an order in which what is here plays at any time."""
-    state, before = target.state, target.state / BEFORE
+    state, before, newer = target.state, target.state / BEFORE, target.state / NEWER_BEFORE
     with as_owner(state):
         make_folder(state)
         # Cut off before, so what was here then is packed already.
         again = (state / UNFINISHED).exists()
         if not again and (any(files(state, Fate.PACKED)) or target.settings.is_file()):
-            pack(before, state, target.settings, time.time())
+            # On the way back, the pack itself is needed until all is done.
+            way_back = before.exists() and before.samefile(path)
+            pack(newer if way_back else before, state, target.settings, time.time())
         _put(state / UNFINISHED, b"Unpack the same file again.\n")
         for entry, copy, verdict in looked.models:
             store.add(copy, entry.file, verdict, entry.arrived_at)
@@ -166,6 +168,8 @@ def _change(looked: Looked, settings: bytes | None, target: Target, store: Store
         if choice != store.choice():
             store.note(lambda _: choice)
         _remove_others(looked, state, store)
+        if newer.exists():
+            newer.replace(before)
         (state / UNFINISHED).unlink()
         sync_folder(state)
     return before if before.exists() else None

@@ -15,9 +15,9 @@ from taught import Machine, digest_of, judge, say
 from appliance.errors import LatentError, SettingsError, UsageError
 from appliance.model.choice import Pointer
 from appliance.model.verdict import Verdict
-from appliance.service import packing
+from appliance.service import packing, unpacking
 from appliance.service.mornings import Mornings
-from appliance.service.state import BEFORE, UNFINISHED
+from appliance.service.state import BEFORE, NEWER_BEFORE, UNFINISHED
 from appliance.service.unpacking import unpack
 from appliance.settings import MusicSettings
 from appliance.stream.ring import claim
@@ -191,6 +191,24 @@ def test_what_was_here_is_kept_as_a_pack_of_its_own(gallery: Machine, spare: Mac
     assert spare.told == before
 
 
+def test_the_way_back_may_be_cut_short(spare: Machine, packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = spare.taught("snow", scene="noon").told
+    back = spare.unpack(packed, force=True).before
+    whole = back.read_bytes()
+
+    def cut(*_: object) -> None:
+        raise LatentError("The power is gone.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unpacking, "_remove_others", cut)
+        with pytest.raises(LatentError, match="power"):
+            spare.unpack(back, force=True)
+    assert back.read_bytes() == whole
+    spare.unpack(back, force=True)
+    assert spare.told == before
+    assert not (spare.state / NEWER_BEFORE).exists()
+
+
 def test_settings_that_are_the_same_need_no_rights(
     spare: Machine, packed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +292,7 @@ def test_what_is_damaged_is_left_out_and_told(gallery: Machine, spare: Machine, 
         (lambda path: edited(path, format=2), "was packed by a newer version of Latent; update this machine first"),
         (lambda path: edited(path, format="x"), "has a manifest.json that cannot be read"),
         (lambda path: edited(path, version="\x1b[2J"), "has a manifest.json that cannot be read"),
+        (lambda path: edited(path, note="x" * (4 << 20)), "has a manifest.json that is too large"),
         (lambda path: edited(path, members={}), "does not hold what its manifest.json lists"),
     ],
 )
@@ -332,7 +351,7 @@ def test_a_bomb_is_refused(spare: Machine, packed: Path) -> None:
         for name, content in members.items():
             file.writestr(name, content)
     assert packed.stat().st_size < 1 << 20
-    assert "is too large once unpacked" in refused(spare, packed)
+    assert "has a manifest.json that is too large" in refused(spare, packed)
 
 
 def test_settings_that_cannot_be_are_refused_with_what_is_wrong(spare: Machine, packed: Path) -> None:

@@ -122,9 +122,9 @@ def in_place(patch: pytest.MonkeyPatch) -> None:
 def choice_first(patch: pytest.MonkeyPatch) -> None:
     real = unpacking._change
 
-    def change(looked, settings, target, store):
+    def change(looked, settings, target, store, path):
         store.note(lambda _: looked.choice)
-        return real(looked, settings, target, store)
+        return real(looked, settings, target, store, path)
 
     patch.setattr(unpacking, "_change", change)
 
