@@ -13,6 +13,8 @@ state=/var/lib/latent
 cache=/var/cache/latent
 artists=/srv/latent
 units=/etc/systemd/system
+# Looks on while a new version proves itself.
+trial_unit=latent-trial.service
 # Where a partition for what must survive is seen, if deploy/read-only was told of one.
 partition=/media/latent
 dry=
@@ -31,7 +33,16 @@ act() {
 
 recorded() { [ -f "$record" ] && grep -qxF -- "$1" "$record"; }
 
-note() { recorded "$1" || printf '%s\n' "$1" >>"$record"; }
+note() {
+    recorded "$1" || { printf '%s\n' "$1" >>"$record" && sync "$record"; }
+}
+
+# Waits for nobody: two at a time would spoil each other's work.
+be_alone() {
+    [ -d "$home" ] || return 0
+    exec 8<"$home"
+    flock --nonblock 8 || die "Latent is being installed or changed here already: wait for that to end."
+}
 
 # Writes what comes through standard input to a file, if that is not what it holds; what was there before us is kept
 # beside it. Sets `changed` where anything is written.
@@ -98,8 +109,11 @@ mask() {
 }
 
 enable_unit() {
-    systemctl --quiet enable "$1" 2>/dev/null || say "$1 could not be enabled."
-    note "enabled $1"
+    if systemctl --quiet enable "$1" 2>/dev/null; then
+        note "enabled $1"
+    else
+        say "$1 could not be enabled: systemctl enable $1 says why."
+    fi
 }
 
 # Whether what is written to the system's disk lies in memory, as after deploy/read-only.
@@ -121,7 +135,7 @@ version_of() {
     local folder=$1 number sum
     number=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$folder/pyproject.toml" | head -n 1)
     sum=$(cd -- "$folder" && find appliance models deploy systemd pyproject.toml README.md LICENSE -type f \
-        ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+        ! -path '*/__pycache__/*' ! -path '*.egg-info/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
     printf '%s-%s\n' "$number" "${sum:0:8}"
 }
 
@@ -147,7 +161,8 @@ put_units() {
     [ -f "$record" ] || return 0
     while read -r _ path; do
         unit=$(basename -- "$path")
-        if [ "$(dirname -- "$path")" = "$units" ] && [ ! -e "$folder/systemd/$unit" ] && [ "$unit" != latent-trial.service ]; then
+        case $path in "$units/$trial_unit" | "$units"/latent-*/*) continue ;; "$units"/latent*) ;; *) continue ;; esac
+        if [ ! -e "$folder/systemd/$unit" ]; then
             act "Removing $path, which this version does not have." rm -f -- "$path"
         fi
     done < <(grep '^file ' "$record")

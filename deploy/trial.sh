@@ -4,7 +4,6 @@
 
 # The version before the one on trial; the trial is over where there is no such file.
 trial=$home/trial
-trial_unit=$units/latent-trial.service
 # It has so long to play well, and so long without a break.
 longest_s=${LATENT_TRIAL_S:-600}
 steady_s=${LATENT_STEADY_S:-60}
@@ -12,13 +11,15 @@ steady_s=${LATENT_STEADY_S:-60}
 # Lets a version play on trial; with none before it, there is nothing to go back to and so nothing to prove.
 change_to() {
     local before=$1 version=$2
+    # One that has not proven itself is not gone back to.
+    [ ! -f "$trial" ] || before=$(cat "$trial")
     if [ -n "$before" ]; then
         ln -sfn -- "versions/$before" "$home/previous.new"
         mv -fT -- "$home/previous.new" "$home/previous"
         printf '%s\n' "$before" >"$trial.new"
         sync "$trial.new"
         mv -f -- "$trial.new" "$trial"
-        put "$trial_unit" <<UNIT
+        put "$units/$trial_unit" <<UNIT
 [Unit]
 Description=Latent: whether the new version plays well
 After=latent.target
@@ -31,11 +32,14 @@ ExecStart=$versions/$version/deploy/update --watch
 [Install]
 WantedBy=multi-user.target
 UNIT
+        # From here on a power cut is gone back from, too.
+        systemctl daemon-reload
+        systemctl --quiet enable "$trial_unit"
+        sync -f "$home"
     fi
     switch_to "$version"
     if [ -n "$before" ]; then
-        systemctl --quiet enable latent-trial.service 2>/dev/null || true
-        systemctl --no-block restart latent-trial.service
+        systemctl --no-block restart "$trial_unit"
         say "If it does not play well within $((longest_s / 60)) minutes, version $before is gone back to."
     fi
     tidy_versions
@@ -88,9 +92,9 @@ go_back() {
 }
 
 end_trial() {
-    systemctl --quiet disable latent-trial.service 2>/dev/null || true
-    undo file "$trial_unit"
-    sed -i "\\|^file $trial_unit\$|d" "$record"
+    systemctl --quiet disable "$trial_unit" 2>/dev/null || true
+    undo file "$units/$trial_unit"
+    sed -i "\\|^file $units/$trial_unit\$|d" "$record"
     systemctl daemon-reload
     rm -f -- "$trial"
 }
