@@ -19,7 +19,8 @@ from machine.box import Box, files_of, missing, sweep_groups
 from sound_server import RATE, SoundServer
 
 ROOT = Path(__file__).parents[2]
-SOURCE = "/mnt/latent"
+# As a stick may be called.
+SOURCE = "/mnt/my stick/latent"
 UNITS = ("latent-engine.service", "latent-player.service", "latent-probe.service", "latent-keeper.service")
 # The one thing that is written while it plays: a line a day of how it went.
 EVIDENCE = "/var/lib/latent/evidence/"
@@ -310,6 +311,30 @@ def changed(bundle: Path, folder: Path, number: str, **files: str) -> Path:
         path = path.with_suffix(".py")
         path.write_text(path.read_text() + text)
     return other
+
+
+def test_a_power_cut_in_the_middle_of_an_update_leaves_it_on_trial(box: Box) -> None:
+    scripts = " ".join(f". $root/deploy/{name};" for name in ("lib.sh", "box.sh", "trial.sh"))
+    cut = f"root=/opt/latent/current; {scripts} switch_to() {{ kill -9 $$; }}; change_to $(current) $(current)"
+    assert box.attempt("bash", "-c", cut, **TRIAL).returncode != 0
+    assert box.path("/opt/latent/trial").exists()
+    box.stop()
+    box.start()
+    box.wait("the trial is over", lambda: not box.path("/opt/latent/trial").exists())
+
+    assert "plays well, and stays" in box.journal("latent-trial.service")
+    assert status(box)["healthy"]
+
+
+def test_what_another_script_has_made_outlives_an_update(box: Box) -> None:
+    unit = "/etc/systemd/system/media-latent.mount"
+    scripts = " ".join(f". $root/deploy/{name};" for name in ("lib.sh", "box.sh"))
+    box.path(unit).write_text("")
+    box.run("bash", "-c", f"root=/opt/latent/current; {scripts} note 'file {unit}'; put_units $root/")
+    assert box.path(unit).exists()
+
+    box.path(unit).unlink()
+    box.run("sed", "-i", f"\\|^file {unit}$|d", "/opt/latent/record")
 
 
 def test_an_update_is_not_heard_and_stays_once_it_has_proven_itself(

@@ -82,6 +82,11 @@ def test_a_graphics_processor_opens_no_more_than_the_guide_tells(tmp_path: Path)
     assert exposure(path) == float(told[1]) <= MOST_EXPOSED
 
 
+def test_nothing_waits_for_a_partition_that_may_be_missing(unit: Path) -> None:
+    """StateDirectory= would: it makes a unit require whatever mounts that folder."""
+    assert not re.search(r"^(StateDirectory|ConfigurationDirectory|RequiresMountsFor)=", unit.read_text(), re.MULTILINE)
+
+
 def test_a_mistake_would_be_seen(unit: Path) -> None:
     unit.write_text(unit.read_text().replace("ProtectSystem=strict", "ProtectSystem=stric\nProtectSytem=yes"))
     assert "ProtectSytem" in analyse("verify", "--man=no", str(unit)).stderr

@@ -273,12 +273,22 @@ class Show:
             self._until_it_plays()
         self._must("grep -q 'seed = 8' /etc/latent/latent.toml && test ! -e /etc/goes")
         heard_db = self._heard()
+        self._pi.cut_the_power()
+        self._pi.power_on(debians=True, stick=False)
+        self._until_it_plays()
+        assert self._status()["healthy"]
+        assert "partition for what must survive is missing" in self._pi.ask("latent doctor", LONG_S).said
+        self._pi.cut_the_power()
+        self._pi.power_on(debians=True)
+        self._until_it_plays()
         self._must("/opt/latent/current/deploy/read-only off", LONG_S)
         self._pi.switch_off()
         self._pi.power_on(debians=True)
         assert self._must("findmnt -n -o FSTYPE /").strip() == "ext4"
         self._until_it_plays()
-        return f"0 sectors written in {QUIET_S:.0f} s, 3 cuts, {heard_db:.0f} dBFS; settings kept"
+        return (
+            f"0 sectors written in {QUIET_S:.0f} s, 3 cuts, {heard_db:.0f} dBFS; settings kept; plays without the stick"
+        )
 
     def uninstall(self) -> str:
         """It goes, and leaves nothing but what it says it keeps."""

@@ -74,7 +74,7 @@ class StandIn:
         """Whether the machine is on; it also goes off by itself, as when it would start again."""
         return self._qemu is not None and self._qemu.poll() is None
 
-    def power_on(self, usb: bool = False, debians: bool = False) -> float:
+    def power_on(self, usb: bool = False, debians: bool = False, stick: bool = True) -> float:
         """Switch the power on and wait until it does errands; seconds that took.
 
         Parameters
@@ -83,6 +83,8 @@ class StandIn:
             With the USB card in its socket.
         debians : bool
             With Debian's own first files, which can close the disk, and begin later.
+        stick : bool
+            With the stick in its socket.
         """
         began_s = time.monotonic()
         for left in (*self.shared.glob("*.ask"), self.shared / "up", self._folder / "qmp"):
@@ -95,8 +97,9 @@ class StandIn:
         # What was not asked to be on the disk is lost with the power, as on a real one.
         command += ["-drive", f"if=none,id=disk,file={self.disk},format=raw,cache=writeback"]
         command += ["-device", "virtio-blk-pci,drive=disk"]
-        command += ["-drive", f"if=none,id=stick,file={self._stick},format=raw,cache=writeback"]
-        command += ["-device", "virtio-blk-pci,drive=stick"]
+        if stick:
+            command += ["-drive", f"if=none,id=stick,file={self._stick},format=raw,cache=writeback"]
+            command += ["-device", "virtio-blk-pci,drive=stick"]
         command += ["-fsdev", f"local,id=host,path={self.shared},security_model=none"]
         command += ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host", *_USB_CARD]
         command += ["-qmp", f"unix:{self._folder / 'qmp'},server=on,wait=off"]
