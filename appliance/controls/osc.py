@@ -184,6 +184,8 @@ class OscPort:
             return f"this machine has no address {self._host}: listen at 0.0.0.0 for the whole network"
         if error.errno == errno.EACCES:
             return f"UDP port {self.number} is for the system alone: choose one above 1023 in [osc]"
+        if error.errno == errno.EAFNOSUPPORT:
+            return "the service may open no port: let it with systemd/osc.conf, as the guide says"
         return f"UDP port {self.number} cannot be opened ({error.strerror}): choose another in [osc]"
 
     def _fail(self, why: str) -> None:

@@ -4,6 +4,7 @@ A process of its own, so that it tells the truth when engine and player are dead
 """
 
 import contextlib
+import errno
 import importlib.metadata
 import os
 import threading
@@ -266,10 +267,10 @@ class _Telling:
             port, self._close = self._metrics.serve(self._wish.listen, port)
         except OSError as error:
             where = f"{shown(self._wish.listen)}, port {port}"
-            self._tell(
-                f"No metrics can be served at {where} ({error.strerror}): choose another metrics.port or"
-                " metrics.listen."
-            )
+            remedy = "choose another metrics.port or metrics.listen"
+            if error.errno == errno.EAFNOSUPPORT:
+                remedy = "let the service open one with systemd/metrics.conf, as the guide says"
+            self._tell(f"No metrics can be served at {where} ({error.strerror}): {remedy}.")
         else:
             self._say(f"Metrics are served at http://{shown(self._wish.listen)}:{port}/metrics.")
 

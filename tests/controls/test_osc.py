@@ -1,5 +1,7 @@
 """OSC over real sockets: python-osc's own client speaks to the port."""
 
+import errno
+import os
 import random
 import socket
 import struct
@@ -244,6 +246,16 @@ def test_whatever_comes_does_nothing_worse_than_be_counted(
     assert port.why is None
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
+
+
+def test_a_service_that_may_open_no_port_says_what_lets_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    said: list[str] = []
+    OscPort("127.0.0.1", 9000, lambda: NOW_S, said.append).mend()
+    assert said == ["OSC is not heard: the service may open no port: let it with systemd/osc.conf, as the guide says."]
 
 
 def test_a_taken_port_is_said_once_and_opened_when_it_is_free() -> None:

@@ -1,6 +1,7 @@
 """The keeper tells the truth of what plays, whoever is dead, and its own death changes nothing."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from appliance.errors import RingError
 from appliance.health.evidence import MOST_BYTES, read
 from appliance.health.exposure import RoomLevel, keep_level
+from appliance.health.metrics import Metrics
 from appliance.health.watchdog import Watchdog
 from appliance.service.keeper import TEXTFILE, Keeper, Wish, evidence_path, run
 from appliance.service.status import status
@@ -214,6 +216,16 @@ def test_a_port_and_a_folder_that_cannot_be_had_do_no_harm(box: Box) -> None:
         f"No metrics can be served at 127.0.0.1, port {port} (Address already in use): choose another metrics.port or"
         " metrics.listen.",
     ]
+
+
+def test_a_service_that_may_open_no_port_says_what_lets_it(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+
+    monkeypatch.setattr(Metrics, "serve", refuse)
+    with Running(box, Wish(port=9100)):
+        wait_for(lambda: box.said, "a sentence")
+    assert box.said[0].endswith(": let the service open one with systemd/metrics.conf, as the guide says.")
 
 
 def test_unless_asked_nothing_is_told_to_others(box: Box) -> None:
