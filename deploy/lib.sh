@@ -111,12 +111,12 @@ install_torch() {
         pip_install "torch==$torch_version"
 }
 
-# Through systemd-python the services tell systemd that they are well. `latent play` needs none of it, so where it cannot
+# Through systemd-python the services speak to the journal. `latent play` needs none of it, so where it cannot
 # be had that is said and no more.
 install_systemd() {
     "$python" -c 'import systemd.daemon' 2>/dev/null && return
     if ! pkg-config --exists libsystemd 2>/dev/null || ! pip_install -e "${root}[systemd]" 2>/dev/null; then
-        say "Going on without systemd-python, so as a service Latent could not tell systemd how it is: building it needs" \
+        say "Going on without systemd-python: what the services say has no fields in the journal then. Building it needs" \
             "what Debian calls ${systemd_packages[*]}."
     fi
 }

@@ -2,6 +2,8 @@
 
 import difflib
 import hashlib
+import os
+import pwd
 from pathlib import Path
 from typing import Final
 
@@ -112,6 +114,11 @@ def find(name_or_path: str | None) -> Path:
         if "/" in name_or_path or name_or_path.endswith(_SUFFIX):
             return _at(Path(name_or_path).expanduser())
         return _named(name_or_path)
+    except PermissionError as error:
+        raise ModelError(
+            f"The model {shown(name_or_path)} cannot be looked up (Permission denied): copy it where the user"
+            f" {_who()} may read it, as to /tmp."
+        ) from error
     except OSError as error:
         raise ModelError(
             f"The model {shown(name_or_path)} cannot be looked up ({error.strerror}): check its path and its rights."
@@ -120,6 +127,13 @@ def find(name_or_path: str | None) -> Path:
         raise ModelError(
             f"The model {shown(name_or_path)} cannot be looked up: there is no such home folder, so give its full path."
         ) from error
+
+
+def _who() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _at(path: Path) -> Path:

@@ -92,6 +92,10 @@ class Pack:
             self.manifest = self._manifest()
         except ArchiveError as error:
             self._file.close()
+            if path.suffix == ".latent":
+                raise refusal(
+                    self.name, "is a model and no pack", "copy it to the folder for models that arrive"
+                ) from error
             raise refusal(self.name, str(error), _AGAIN) from error
         except LatentError:
             self._file.close()

@@ -23,7 +23,7 @@ from appliance.service.owner import as_owner
 from appliance.service.pack_file import SETTINGS, Pack
 from appliance.service.pack_look import Looked, look
 from appliance.service.packing import pack
-from appliance.service.state import BEFORE, NEWER_BEFORE, UNFINISHED, Fate, files, kind_of
+from appliance.service.state import BEFORE, CHOICE, NEWER_BEFORE, UNFINISHED, Fate, files, kind_of
 from appliance.stream.ring import claim
 
 __all__ = ["Target", "Unpacked", "unpack"]
@@ -115,7 +115,10 @@ def _new_settings(opened: Pack, path: Path) -> bytes | None:
 
 
 def _check_untaught(state: Path, force: bool) -> None:
-    taught = next(files(state, Fate.PACKED), None)
+    # That nothing was chosen is written down, too.
+    choice = Store(state / "models").choice()
+    chosen = choice.current is not None or choice.previous is not None
+    taught = next((each for each in files(state, Fate.PACKED) if chosen or each[0] != CHOICE), None)
     if taught is None or force or (state / UNFINISHED).exists():
         return
     kind = kind_of(taught[0])

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from machine.box import Box, files_of, missing, sweep_groups
+from snapcast_server import SnapcastServer, needs_snapcast
 from sound_server import RATE, SoundServer
 
 ROOT = Path(__file__).parents[2]
@@ -267,6 +268,21 @@ def test_a_model_that_is_copied_to_it_is_tried_and_plays(box: Box) -> None:
     reasons = box.path("/srv/latent/rejected")
     box.wait("the artist can read why it was not taken", lambda: any(reasons.glob("broken*.reason.txt")))
     assert model.stem in box.run("/usr/local/bin/latent", "model", "list")
+
+
+@needs_snapcast
+def test_other_rooms_hear_it_through_a_snapcast_server(box: Box, tmp_path: Path) -> None:
+    path = box.path("/etc/latent/latent.toml")
+    own, server = path.read_text(), SnapcastServer(tmp_path)
+    try:
+        server.start()
+        path.write_text(f"{own}\n[snapcast]\nport = {server.port}\n")
+        box.run("systemctl", "start", "latent-snapcast.service")
+        box.wait("it is sent", lambda: "The room is sent to" in box.journal("latent-snapcast.service"))
+    finally:
+        server.kill()
+        box.run("systemctl", "stop", "latent-snapcast.service")
+        path.write_text(own)
 
 
 def test_with_settings_that_are_wrong_it_plays_at_its_defaults_and_says_so(box: Box) -> None:

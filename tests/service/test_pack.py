@@ -1,5 +1,6 @@
 """What a machine was taught goes to another one in one file, and what makes it another one does not."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ from taught import Machine, digest_of, judge, say
 
 from appliance.errors import LatentError, SettingsError, UsageError
 from appliance.model.choice import Pointer
+from appliance.model.library import shipped
+from appliance.model.store import Store
 from appliance.model.verdict import Verdict
 from appliance.service import packing, unpacking
 from appliance.service.mornings import Mornings
@@ -179,6 +182,17 @@ def test_a_dry_run_looks_and_leaves_all_as_it_is(spare: Machine, packed: Path) -
 def test_what_was_taught_here_is_not_lost_unasked(spare: Machine, packed: Path) -> None:
     spare.taught("snow", scene="noon")
     assert "--force" in refused(spare, packed, UsageError)
+
+
+def test_a_card_that_was_just_set_up_was_taught_nothing(spare: Machine, packed: Path) -> None:
+    """An engine that has played notes that nothing was chosen."""
+    Store(spare.state / "models").note(lambda known: dataclasses.replace(known, base="glass"))
+    assert (spare.state / "models/choice.json").exists()
+    spare.unpack(packed)
+
+
+def test_a_model_is_no_pack(spare: Machine, packed: Path) -> None:
+    assert "is a model and no pack" in refused(spare, shipped()["glass"])
 
 
 def test_what_was_here_is_kept_as_a_pack_of_its_own(gallery: Machine, spare: Machine, packed: Path) -> None:

@@ -64,7 +64,9 @@ def _heard(case: Case) -> Finding:
     if state == NO_CARD:
         return trouble("sound", f"Nothing is heard: {reason}.", "aplay -l")
     if report["underruns"]:
-        says = f"It plays, and was silent for {report['underrun_s']:.1f} s in all, for want of any sound in time."
+        silent_s = report["underrun_s"]
+        lasted = f"{silent_s:.1f} s" if silent_s >= 1.0 else f"{1000.0 * silent_s:.0f} ms"
+        says = f"It plays, and was silent for {lasted} in all, for want of any sound in time."
         return warning("sound", says, "latent bench")
     level = report["loudness_lufs"]
     loud = f", {level:.0f} LUFS" if level is not None and state == _PLAYING else ""

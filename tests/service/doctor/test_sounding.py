@@ -79,7 +79,7 @@ def test_it_sounds(planted, playing):
     [
         ({"healthy": False, "reason": "the engine is not running"}, "trouble", "Not well: the engine is not running."),
         ({"state": "waiting for a sound card"}, "trouble", "Nothing is heard"),
-        ({"underruns": 9, "underrun_s": 0.1}, "warning", "was silent for 0.1 s in all"),
+        ({"underruns": 9, "underrun_s": 0.1}, "warning", "was silent for 100 ms in all"),
     ],
 )
 def test_it_does_not_sound_as_it_should(box, playing, changes, state, says):
