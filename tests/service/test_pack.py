@@ -1,6 +1,5 @@
 """What a machine was taught goes to another one in one file, and what makes it another one does not."""
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -186,7 +185,7 @@ def test_what_was_taught_here_is_not_lost_unasked(spare: Machine, packed: Path) 
 
 def test_a_card_that_was_just_set_up_was_taught_nothing(spare: Machine, packed: Path) -> None:
     """An engine that has played notes that nothing was chosen."""
-    Store(spare.state / "models").note(lambda known: dataclasses.replace(known, base="glass"))
+    Store(spare.state / "models").note(lambda known: known.model_copy(update={"base": "glass"}))
     assert (spare.state / "models/choice.json").exists()
     spare.unpack(packed)
 
