@@ -7,6 +7,7 @@ runs in real time in there; that is for the stand-in in `pi/` to show.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -87,8 +88,11 @@ class Box:
         """Pull the plug."""
         if self._nspawn is None:
             return
+        with contextlib.suppress(OSError):
+            self._leader = self._leader or self._process_one()
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._leader, signal.SIGKILL)
+            if self._leader:
+                os.kill(self._leader, signal.SIGKILL)
         self._nspawn.kill()
         self._nspawn.wait(PATIENCE_S)
         self._nspawn, self._leader = None, 0
@@ -170,12 +174,21 @@ class Box:
     def _is_up(self) -> bool:
         assert self._nspawn is not None
         assert self._nspawn.poll() is None, (self._folder / "console").read_text(errors="replace")[-2000:]
+        self._leader = self._leader or self._process_one()
         if not self._leader:
-            children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
-            self._leader = int(children[0]) if children else 0
             return False
         state = self.attempt("systemctl", "is-system-running").stdout.strip()
         return state in ("running", "degraded")
+
+    def _process_one(self) -> int:
+        """The process that is number one inside; 0 while only those are there that prepare its way."""
+        assert self._nspawn is not None
+        for child in Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                numbers = re.search(r"^NSpid:\s+\d+\s+1$", Path(f"/proc/{child}/status").read_text(), re.MULTILINE)
+                if numbers is not None:
+                    return int(child)
+        return 0
 
     def _into_a_group(self) -> None:
         """Give the container a control group of its own, so that it can neither see nor limit anything else."""
