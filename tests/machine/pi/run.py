@@ -1,7 +1,7 @@
 """The installation on a stand-in for a Raspberry Pi 4, from installing to the twentieth power cut; prints a table.
 
     sudo tests/machine/pi/build FOLDER              # once
-    sudo .venv/bin/python tests/machine/pi/run.py FOLDER [--only WORD] [--cuts 20] [--keep]
+    sudo .venv/bin/python tests/machine/pi/run.py FOLDER [--only WORD ...] [--cuts 20] [--keep]
 
 Everything is emulated, Python ten to twenty-five times slower than here: that things happen is looked at, never how
 soon. The services' watchdogs and time-outs are stretched for that reason alone. Exits with 1 where a row is not green.
@@ -374,19 +374,19 @@ def main() -> None:
     """Run the rows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="what build made")
-    parser.add_argument("--only", metavar="WORD", help="rows whose name holds this, on the machine as it was left")
+    parser.add_argument("--only", metavar="WORD", nargs="+", help="rows whose name holds one of these")
     parser.add_argument("--cuts", type=int, default=20, help="how often the power is cut")
     parser.add_argument("--keep", action="store_true", help="go on with the disk of the last run")
     given = parser.parse_args()
     folder = given.folder / "machine"
-    if not (given.keep or given.only):
+    if not given.keep:
         shutil.rmtree(folder, ignore_errors=True)
     pi = StandIn(given.folder, folder)
     show, began_s, rows = Show(pi, given.cuts), time.monotonic(), []
     try:
         pi.power_on()
         for name in ROWS:
-            if given.only is None or given.only in name:
+            if given.only is None or any(word in name for word in given.only):
                 rows.append(_row(name, getattr(show, name)))
                 print(_line(rows[-1]), flush=True)
     finally:
