@@ -159,7 +159,6 @@ class Show:
         self._must(f"{PULL}; pull up 16; pull up 12; sleep 3; for each in 1 2 3 4 5 6; do {click} done")
         self._wait("density moved", lambda: abs(self._turner()["room"] - before["room"]) > 0.1)
         after = self._turner()
-        assert abs(after["raw"] - before["raw"]) > 0.1
         return f"density from {before['room']:.2f} to {after['room']:.2f}"
 
     def usb_card_pulled(self) -> str:
@@ -400,8 +399,9 @@ def _row(name: str, do: Callable[[], str]) -> Row:
     began_s = time.monotonic()
     try:
         green, says = True, do()
-    except (AssertionError, TimeoutError, RuntimeError, subprocess.CalledProcessError) as error:
-        green, says = False, " ".join(str(error).split())
+    # Whatever goes wrong in one row, the others are to be tried.
+    except Exception as error:
+        green, says = False, " ".join(f"{type(error).__name__}: {error}".split())
     return Row(name.replace("_", " "), green, says, time.monotonic() - began_s)
 
 
