@@ -154,6 +154,7 @@ class Show:
 
     def a_knob_is_turned(self) -> str:
         """The simulated pins of an encoder go through six clicks: density follows."""
+        self._wait("there are controls", lambda: bool(self._turner()))
         before = self._turner()
         click = "".join(f"pull {way} {pin}; sleep 1; " for way in ("down", "up") for pin in (16, 12))
         self._must(f"{PULL}; pull up 16; pull up 12; sleep 3; for each in 1 2 3 4 5 6; do {click} done")
