@@ -218,6 +218,8 @@ class Show:
         trial = "LATENT_TRIAL_S=900 LATENT_STEADY_S=20"
         for number, spoilt in (("9.0.0", ""), ("9.1.0", "raise RuntimeError('no good')")):
             other = self._pi.shared / f"latent-{number}"
+            # Of a run that was broken off.
+            shutil.rmtree(other, ignore_errors=True)
             shutil.copytree(self._pi.shared / "latent", other)
             project = other / "pyproject.toml"
             lines = project.read_text().splitlines()
