@@ -215,8 +215,9 @@ class Show:
     def update_and_back(self) -> str:
         """Another version plays; then one that cannot, which is gone back from by itself."""
         first = self._must("readlink /opt/latent/current").strip()
-        trial = "LATENT_TRIAL_S=900 LATENT_STEADY_S=20"
-        for number, spoilt in (("9.0.0", ""), ("9.1.0", "raise RuntimeError('no good')")):
+        # What plays begins late here; what cannot play never does.
+        versions = (("9.0.0", "", 900), ("9.1.0", "raise RuntimeError('no good')", 240))
+        for number, spoilt, trial_s in versions:
             other = self._pi.shared / f"latent-{number}"
             # Of a run that was broken off.
             shutil.rmtree(other, ignore_errors=True)
@@ -228,6 +229,7 @@ class Show:
             )
             engine = other / "appliance/service/engine.py"
             engine.write_text(engine.read_text() + f"\n{spoilt}\n")
+            trial = f"LATENT_TRIAL_S={trial_s} LATENT_STEADY_S=20"
             self._must(f"{trial} /mnt/host/latent-{number}/deploy/update", LONG_S)
             self._wait("the trial is over", lambda: self._pi.ask("test -e /opt/latent/trial").code != 0)
             shutil.rmtree(other)
