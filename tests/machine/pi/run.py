@@ -213,36 +213,31 @@ class Show:
         return f"armed for {armed}, bit, and it plays again"
 
     def update_and_back(self) -> str:
-        """Another version plays; then one that cannot, which is gone back from by itself."""
-        first = self._must("readlink /opt/latent/current").strip()
-        # What plays begins late here; what cannot play never does.
-        versions = (("9.0.0", "", 900), ("9.1.0", "raise RuntimeError('no good')", 240))
-        for number, spoilt, trial_s in versions:
-            other = self._pi.shared / f"latent-{number}"
-            # Of a run that was broken off.
-            shutil.rmtree(other, ignore_errors=True)
-            shutil.copytree(self._pi.shared / "latent", other)
-            project = other / "pyproject.toml"
-            lines = project.read_text().splitlines()
-            project.write_text(
-                "\n".join(f'version = "{number}"' if each.startswith("version = ") else each for each in lines)
-            )
-            engine = other / "appliance/service/engine.py"
-            engine.write_text(engine.read_text() + f"\n{spoilt}\n")
-            trial = f"LATENT_TRIAL_S={trial_s} LATENT_STEADY_S=20"
-            self._must(f"{trial} /mnt/host/latent-{number}/deploy/update", LONG_S)
-            self._wait("the trial is over", lambda: self._pi.ask("test -e /opt/latent/trial").code != 0)
-            shutil.rmtree(other)
+        """Another version plays, and stays; then the one before again, at once."""
+        self._update("9.0.0", "", 900)
         now = self._must("readlink /opt/latent/current").strip()
         assert now.startswith("versions/9.0.0-"), now
         self._until_it_plays()
-        return f"from {first.split('/')[1]} to {now.split('/')[1]}, and back to it from 9.1.0"
+        before = self._must("readlink /opt/latent/previous").strip()
+        self._must("/opt/latent/current/deploy/update --back", LONG_S)
+        assert self._must("readlink /opt/latent/current").strip() == before
+        self._until_it_plays()
+        return f"to {now.split('/')[1]}, and back to {before.split('/')[1]}"
+
+    def broken_update(self) -> str:
+        """A version that cannot play is gone back from by itself."""
+        before = self._must("readlink /opt/latent/current").strip()
+        # What plays begins late here; what cannot play never does.
+        self._update("9.1.0", "raise RuntimeError('no good')", 240)
+        assert self._must("readlink /opt/latent/current").strip() == before
+        self._until_it_plays()
+        return f"back to {before.split('/')[1]} from 9.1.0"
 
     def power_cuts(self) -> str:
         """The power is cut again and again, at any moment: it plays every time."""
         chance = random.Random(7)
         for _ in range(self._cuts):
-            time.sleep(chance.uniform(0.0, 40.0))
+            time.sleep(chance.uniform(0.0, 25.0))
             self._pi.cut_the_power()
             self._pi.power_on()
         self._until_it_plays()
@@ -343,6 +338,24 @@ class Show:
         told: list[dict[str, Any]] = json.loads(self._must("latent controls --once --json"))["controls"]
         return next(each for each in told if each["name"] == "turner")
 
+    def _update(self, number: str, spoilt: str, trial_s: int) -> None:
+        """Update to this version with another number, and something more in its engine, until that was judged."""
+        other = self._pi.shared / f"latent-{number}"
+        # Of a run that was broken off.
+        shutil.rmtree(other, ignore_errors=True)
+        shutil.copytree(self._pi.shared / "latent", other)
+        project = other / "pyproject.toml"
+        lines = project.read_text().splitlines()
+        project.write_text(
+            "\n".join(f'version = "{number}"' if each.startswith("version = ") else each for each in lines)
+        )
+        engine = other / "appliance/service/engine.py"
+        engine.write_text(engine.read_text() + f"\n{spoilt}\n")
+        trial = f"LATENT_TRIAL_S={trial_s} LATENT_STEADY_S=20"
+        self._must(f"{trial} /mnt/host/latent-{number}/deploy/update", LONG_S)
+        self._wait("the trial is over", lambda: self._pi.ask("test -e /opt/latent/trial").code != 0)
+        shutil.rmtree(other)
+
     def _written(self) -> list[int]:
         """Sectors written to the disk and to the stick since the power came."""
         return [int(self._must(f"cat /sys/block/{name}/stat").split()[6]) for name in ("vda", "vdb")]
@@ -371,7 +384,7 @@ ROWS = (
     "clock_stepped",
     "usb_card_pulled",
 )
-ROWS += ("watchdog", "update_and_back", "power_cuts", "read_only", "uninstall")
+ROWS += ("watchdog", "update_and_back", "broken_update", "power_cuts", "read_only", "uninstall")
 
 
 def main() -> None:
