@@ -90,7 +90,12 @@ make_folder() {
     note "folder $1"
 }
 
-# Undoes one line of the record.
+forget() {
+    grep -vxF -- "$1" "$record" >"$record.new" || true
+    mv -f -- "$record.new" "$record"
+}
+
+# Undoes one line of the record, which then is none of it.
 undo() {
     local what=$1 path=$2
     case $what in
@@ -100,6 +105,7 @@ undo() {
     enabled) systemctl --quiet disable "$path" 2>/dev/null || true ;;
     folder) rmdir --ignore-fail-on-non-empty -- "$path" 2>/dev/null || true ;;
     esac
+    [ ! -f "$record" ] || forget "$what $path"
 }
 
 mask() {

@@ -94,7 +94,6 @@ go_back() {
 end_trial() {
     systemctl --quiet disable "$trial_unit" 2>/dev/null || true
     undo file "$units/$trial_unit"
-    sed -i "\\|^file $units/$trial_unit\$|d" "$record"
     systemctl daemon-reload
     rm -f -- "$trial"
 }

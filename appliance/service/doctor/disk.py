@@ -23,6 +23,7 @@ _VOLATILE: Final = (
 # As deploy/read-only makes them.
 _PARTITION: Final = "etc/systemd/system/media-latent.mount"
 _CLOSED_ROOT: Final = "/media/root-ro"
+_TO_BE_CLOSED: Final = "etc/overlayroot.local.conf"
 _STATE: Final = "/var/lib/latent"
 _JOURNALS: Final = (
     "etc/systemd/journald.conf",
@@ -98,6 +99,9 @@ def check_wear(case: Case) -> list[Finding]:
     found = [*_swap(machine), *_journal(machine)]
     root = next((line.split() for line in machine.text("proc/mounts").splitlines() if line.split()[1:2] == ["/"]), [])
     closed = _CLOSED_ROOT in _mounted(machine) or (len(root) > 3 and "ro" in root[3].split(","))
+    if machine.has(_TO_BE_CLOSED) and not closed:
+        says = "The disk is to be read-only after the next power-on; if that was, it did not come about."
+        found.append(warning("card wear", says, "sudo cat /run/initramfs/overlayroot.log"))
     steady = "the root is read-only" if closed else "the root can be written"
     return found or [ok("card wear", f"Nothing writes all the time; {steady}.")]
 

@@ -53,6 +53,15 @@ def test_a_damaged_file_system(planted):
     assert len(disk(planted)) == 1
 
 
+def test_a_disk_that_was_to_be_closed_and_is_open(box):
+    box.plant("proc/mounts", "/dev/mmcblk0p2 / ext4 rw,noatime 0 0\n")
+    box.plant("etc/overlayroot.local.conf", 'overlayroot="tmpfs:recurse=0"\n')
+    (finding,) = check_wear(box.case())
+    assert (finding.state, finding.remedy) == ("warning", "sudo cat /run/initramfs/overlayroot.log")
+    box.plant("proc/mounts", "overlayroot / overlay rw 0 0\n/dev/mmcblk0p2 /media/root-ro ext4 ro 0 0\n")
+    assert check_wear(box.case())[0].state == "ok"
+
+
 @pytest.mark.parametrize(
     ("unit", "mounts", "survives"),
     [
