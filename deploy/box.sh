@@ -37,6 +37,23 @@ note() {
     recorded "$1" || { printf '%s\n' "$1" >>"$record" && sync "$record"; }
 }
 
+# Installs those of the named packages of the system that are missing. Whether they are there then is the caller's to see.
+add_packages() {
+    local package missing=()
+    for package in "$@"; do
+        installed "$package" || missing+=("$package")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if [ -n "$dry" ]; then
+        say "would: Installing system packages: ${missing[*]}."
+        return
+    fi
+    apt_install "${missing[@]}"
+    for package in "${missing[@]}"; do
+        ! installed "$package" || note "package $package"
+    done
+}
+
 # Waits for nobody: two at a time would spoil each other's work.
 be_alone() {
     [ -d "$home" ] || return 0

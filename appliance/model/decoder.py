@@ -5,6 +5,7 @@ One thread and one call at a time: a decoder belongs to the thread that makes th
 """
 
 import os
+import warnings
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -191,8 +192,12 @@ def _session(onnx_bytes: bytes) -> Any:
             chosen = [(_CUDA, {"use_tf32": "0"}), _CPU]
             return ort.InferenceSession(onnx_bytes, _options(), providers=chosen, enable_fallback=0)
         # There is none, it is out of memory, or the walls around this process do not let it be seen.
-        except Exception:
-            pass
+        except Exception as error:
+            warnings.warn(
+                f"The graphics processor cannot be used, so the processor does its work ({_first_line(error)}).",
+                RuntimeWarning,
+                stacklevel=2,
+            )
     return ort.InferenceSession(onnx_bytes, _options(), providers=[_CPU])
 
 
