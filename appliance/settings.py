@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from appliance.errors import MoodError
 from appliance.folders import shown
@@ -185,9 +185,13 @@ class Settings(BaseModel):
     def _a_mood_that_can_be(cls, values: Any) -> dict[str, float]:
         if not isinstance(values, dict):
             raise PydanticCustomError("dict_type", "no table")
-        problems = [problem for name, value in values.items() if (problem := _mood_problem(name, value))]
+        problems = [
+            InitErrorDetails(type=PydanticCustomError("mood", "{sentence}", {"sentence": problem}), loc=(name,), input=value)
+            for name, value in values.items()
+            if (problem := _mood_problem(name, value))
+        ]
         if problems:
-            raise PydanticCustomError("mood", "{sentence}", {"sentence": "; mood: ".join(problems)})
+            raise ValidationError.from_exception_data("mood", problems)
         return {name: float(value) for name, value in values.items()}
 
 

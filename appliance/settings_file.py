@@ -33,6 +33,8 @@ class _NotTomlError(SettingsError):
 
 
 _DAYS: Final = ("hours", "days")
+# Stands behind a key that cannot be.
+_KEY: Final = "[key]"
 # What the wiring lacks as a whole may be at no one key.
 _WIRING: Final = ("controls", "combine", "presence")
 
@@ -111,7 +113,10 @@ def _settled(table: dict[str, Any]) -> tuple[Settings | None, list[checks.Proble
         settings = Settings.model_validate(table)
     except ValidationError as error:
         errors = error.errors(include_input=False, include_url=False)
-        return None, [_problem(item, table) for item in errors if not _told_by_checks(item, table)] + found
+        # What stands at a key that cannot be is nobody's concern.
+        keys = [item["loc"][:-1] for item in errors if item["loc"][-1] == _KEY]
+        plain = [item for item in errors if item["loc"][-1] == _KEY or not any(_is_at(item, key) for key in keys)]
+        return None, [_problem(item, table) for item in plain if not _told_by_checks(item, table)] + found
     return (None if found else settings), found
 
 
@@ -163,14 +168,13 @@ def _figure(bound: float | None) -> str:
 
 def _problem(error: ErrorDetails, table: dict[str, Any]) -> checks.Problem:
     """Describe one problem in plain words, and for an unknown key name the known one that is nearest."""
-    # Of a key that cannot be, "[key]" stands behind it.
-    location = [str(part) for part in error["loc"] if part != "[key]"]
+    location = [str(part) for part in error["loc"] if part != _KEY]
     kind, bounds = error["type"], error.get("ctx", {})
     if location[0] == "controls" and len(location) > 2:
         # After the name of a control stands which of all kinds it was taken for.
         del location[2]
     where = tuple(location)
-    name = ".".join(location)
+    name = "mood" if kind == "mood" else ".".join(location)
     header = f"[[{'.'.join(location[:-1])}]]" if isinstance(error["loc"][-1], int) else f"[{name}]"
     plain = {
         "source": "is no control: begin one with a line of its own, as in [controls.tilt]",
@@ -195,6 +199,10 @@ def _problem(error: ErrorDetails, table: dict[str, Any]) -> checks.Problem:
         return where, f"{name}: {plain.get(kind, error['msg'])}"
     close = difflib.get_close_matches(location[-1], _known(where, table), n=1)
     return where, f"there is no {name}" + (f", did you mean {close[0]}?" if close else "")
+
+
+def _is_at(error: ErrorDetails, place: tuple[int | str, ...]) -> bool:
+    return error["loc"][: len(place)] == place
 
 
 def _told_by_checks(error: ErrorDetails, table: dict[str, Any]) -> bool:

@@ -149,3 +149,17 @@ def test_a_table_whose_keys_need_each_other_goes_whole(tmp_path: Path) -> None:
     assert settings.model == Settings().model
     assert settings.sound.target_lufs == -23.0
     assert "playlist" in trouble
+
+
+def test_a_wrong_quantity_leaves_the_others_and_is_told_with_its_own_line(tmp_path: Path) -> None:
+    settings, trouble = forgiven(tmp_path, "[mood]\npace = 2\npitch = 3\nwand = 0.1\n")
+
+    assert settings.mood == {"pace": 2.0}
+    assert "line 3, mood: pitch takes a number from -1 to 1, not 3; line 4, mood: there is no" in trouble
+
+
+def test_a_date_that_is_none_is_told_once(tmp_path: Path) -> None:
+    settings, trouble = forgiven(tmp_path, '[hours.days]\nmon = ["10:00-18:00"]\n[hours.dates]\n24.12.2026 = []\n')
+
+    assert settings.hours is not None
+    assert trouble.endswith("needs mending: line 4, hours.dates.24: is no date: give year, month and day, as in 2026-12-24.")

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import importlib
 import os
+import re
 import signal
 import sys
 
@@ -115,6 +116,9 @@ def _run(args: list[str] | None) -> int:
         return 2
     except click.ClickException as error:
         message = error.format_message().replace("\n", " ").strip()
+        # click names the type that it looked for, as programmers call it.
+        message = re.sub(r" is not a valid float( range)?\b", " is not a number", message)
+        message = re.sub(r" is not a valid integer( range)?\b", " is not a whole number", message)
         return _complain(message if message.endswith((".", "?", "!")) else message + ".", error.exit_code)
     except LatentError as error:
         return _complain(str(error), error.exit_code)
