@@ -186,7 +186,9 @@ class Settings(BaseModel):
         if not isinstance(values, dict):
             raise PydanticCustomError("dict_type", "no table")
         problems = [
-            InitErrorDetails(type=PydanticCustomError("mood", "{sentence}", {"sentence": problem}), loc=(name,), input=value)
+            InitErrorDetails(
+                type=PydanticCustomError("mood", "{sentence}", {"sentence": problem}), loc=(name,), input=value
+            )
             for name, value in values.items()
             if (problem := _mood_problem(name, value))
         ]

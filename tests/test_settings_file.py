@@ -162,4 +162,5 @@ def test_a_date_that_is_none_is_told_once(tmp_path: Path) -> None:
     settings, trouble = forgiven(tmp_path, '[hours.days]\nmon = ["10:00-18:00"]\n[hours.dates]\n24.12.2026 = []\n')
 
     assert settings.hours is not None
-    assert trouble.endswith("needs mending: line 4, hours.dates.24: is no date: give year, month and day, as in 2026-12-24.")
+    told = "line 4, hours.dates.24: is no date: give year, month and day, as in 2026-12-24."
+    assert trouble.endswith(f"needs mending: {told}")
