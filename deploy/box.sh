@@ -170,7 +170,7 @@ player_of() {
     (
         cd -- "$folder" || exit
         cat appliance/stream/*.py appliance/health/{liveness,manager,watchdog}.py appliance/service/player.py \
-            appliance/cli/{main,process,player}.py appliance/{errors,folders,weighting}.py systemd/latent-player.service
+            appliance/cli/{main,process,player}.py appliance/{errors,folders,stopping,weighting}.py systemd/latent-player.service
         .venv/bin/python -c 'import sys, numpy, sounddevice; print(sys.version, numpy.__version__, sounddevice.__version__)'
     ) 2>/dev/null | sha256sum
 }

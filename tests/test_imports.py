@@ -1,6 +1,7 @@
 """The floor plan, kept: imports go down only, foreign libraries have one door each, the command line starts light."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,8 +11,9 @@ import pytest
 
 import appliance
 
+HOUSE = Path(__file__).parents[1]
 FLOORS = (
-    ("errors", "folders", "toml_lines", "weighting"),
+    ("errors", "folders", "stopping", "toml_lines", "weighting"),
     ("names",),
     ("mood", "spectrum", "stream"),
     ("wiring",),
@@ -193,6 +195,20 @@ def test_the_command_line_starts_light(code: str) -> None:
 
 def test_the_player_stays_light_while_it_plays() -> None:
     assert heavy_modules_after(PLAY, TOO_HEAVY_FOR_THE_PLAYER) == []
+
+
+def test_an_update_looks_at_all_that_the_player_is_made_of() -> None:
+    """Otherwise a version in which the player is another one would not restart it."""
+    code = f"{PLAY}\nimport sys\nprint(*(each for each in sys.modules if each.startswith('appliance.')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = [Path(*name.split(".")) for name in done.stdout.splitlines()[-1].split()]
+    loaded = {each.with_suffix(".py") for each in modules if not (HOUSE / each).is_dir()}
+    (listed,) = re.findall(r"cat (appliance/stream.*?) systemd/", (HOUSE / "deploy/box.sh").read_text(), re.DOTALL)
+    expand = ["bash", "-O", "nullglob", "-c", f"printf '%s\\n' {listed.replace(chr(92), ' ').replace(chr(10), ' ')}"]
+    looked_at = {Path(each) for each in subprocess.check_output(expand, text=True, cwd=HOUSE).split()}
+
+    assert loaded
+    assert loaded - looked_at == set()
 
 
 def test_the_keeper_stays_light_while_it_tells_metrics() -> None:

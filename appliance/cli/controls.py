@@ -1,14 +1,11 @@
 """``latent controls``."""
 
 import json
-import sys
-import threading
 from typing import Any, Final
 
 import click
 
 from appliance.api.client import Session
-from appliance.cli.process import stop_when_told
 from appliance.errors import ApiError, UsageError
 from appliance.folders import runtime_folder
 from appliance.names import quoted
@@ -98,20 +95,18 @@ def _look(session: Session, as_json: bool, once: bool) -> None:
         click.echo(_NOTHING)
         return
     # It takes a moment to load, which those who want JSON need not wait for.
-    from appliance.cli.controls_table import Screen
+    from appliance.cli.controls_table import table_of
+    from appliance.cli.screen import Screen
 
-    if once or sys.stdout is None or not sys.stdout.isatty():
-        Screen().show(seen)
-        return
-    stop = threading.Event()
-    stop_when_told(stop)
-    with Screen() as screen:
-        screen.show(seen)
-        while not stop.wait(_LOOK_S):
-            try:
-                seen = session.ask({"do": "controls"})["controls"]
-            except ApiError as error:
-                # An engine that was restarted is found again.
-                screen.show(seen, str(error))
-            else:
-                screen.show(seen)
+    screen, trouble = Screen(), ""
+
+    def page() -> Any:
+        nonlocal seen, trouble
+        try:
+            seen, trouble = session.ask({"do": "controls"})["controls"], ""
+        except ApiError as error:
+            # An engine that was restarted is found again.
+            trouble = str(error)
+        return table_of(seen, screen, trouble)
+
+    screen.show(page, _LOOK_S, once)

@@ -11,10 +11,10 @@ from appliance.cli.process import (
     name_process,
     runtime_folder_used,
     settings_of,
-    stop_when_told,
     tell,
 )
 from appliance.folders import runtime_folder
+from appliance.stopping import stop_when_told
 
 __all__ = ["engine"]
 

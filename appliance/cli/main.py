@@ -28,6 +28,7 @@ _COMMANDS = {
     "model": ("appliance.cli.model", "model", "Choose which model plays, and look after those on this machine."),
     "controls": ("appliance.cli.controls", "controls", "Show every knob and sensor as it moves, and calibrate them."),
     "status": ("appliance.cli.status", "status", "Show how things are: what plays, and how well."),
+    "top": ("appliance.cli.top", "top", "Watch how things are, as they move."),
     "doctor": ("appliance.cli.doctor", "doctor", "Check this machine, and say how to mend what it finds."),
     "evidence": ("appliance.cli.evidence", "evidence", "Show how the last months went, day by day."),
     "listen": ("appliance.cli.listen", "listen", "Send what the room hears to another program, as WAV."),

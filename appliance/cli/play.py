@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.cli.process import card_option, config_option, stop_when_told, tell
+from appliance.cli.process import card_option, config_option, tell
 from appliance.errors import CardError, SettingsError, UsageError
 from appliance.folders import runtime_folder, shown
+from appliance.stopping import stop_when_told
 
 if TYPE_CHECKING:
     pass

@@ -8,8 +8,9 @@ from typing import NoReturn
 
 import click
 
-from appliance.cli.process import card_option, config_option, name_process, runtime_folder_used, stop_when_told, tell
+from appliance.cli.process import card_option, config_option, name_process, runtime_folder_used, tell
 from appliance.folders import runtime_folder
+from appliance.stopping import stop_when_told
 
 __all__ = ["player"]
 

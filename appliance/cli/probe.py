@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from appliance.cli.process import config_option, forgiving_option, name_process, settings_of, stop_when_told, tell
+from appliance.cli.process import config_option, forgiving_option, name_process, settings_of, tell
+from appliance.stopping import stop_when_told
 
 __all__ = ["probe"]
 

@@ -1,8 +1,6 @@
 """What the commands that stay have in common."""
 
 import contextlib
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +20,6 @@ __all__ = [
     "name_process",
     "runtime_folder_used",
     "settings_of",
-    "stop_when_told",
     "tell",
 ]
 
@@ -51,12 +48,6 @@ def name_process(name: str) -> None:
         Path("/proc/self/comm").write_text(name, encoding="ascii")
     global _journal
     _journal = journal_of(name.removeprefix("latent "))
-
-
-def stop_when_told(stop: threading.Event) -> None:
-    """Set an event on Ctrl-C, on SIGTERM, and when the terminal is closed."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ what that costs and says, but lets it go without a sound.
 
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from appliance.errors import CardError
 from appliance.folders import runtime_folder
 from appliance.health.watchdog import watchdog_from_environment
 from appliance.service.player import Wish, run
+from appliance.stopping import stop_when_told
 from appliance.stream.card import Card, open_card
 from appliance.stream.fake_card import FakeCard
 from appliance.stream.layout import BLOCK_FRAMES
@@ -82,8 +82,7 @@ def main(arguments: Sequence[str]) -> None:
     if not arguments:
         _become_light()
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop_when_told(stop)
     folder = runtime_folder()
 
     def open_device(names: Sequence[str], rate: int, channels: int, waited_s: float) -> Card:

@@ -1,11 +1,6 @@
-import contextlib
 import json
 import os
-import pty
 import re
-import select
-import signal
-import subprocess
 import sys
 import time
 
@@ -17,9 +12,6 @@ from appliance.api.server import Server
 from appliance.cli import calibrate
 from appliance.errors import LatentError
 from appliance.folders import runtime_folder
-
-# So long a wait means that it will never come.
-PATIENT_S = 20.0
 
 
 def test_help_has_an_example(latent):
@@ -207,57 +199,6 @@ def test_a_keyboard_that_was_taken_away_leaves_the_time(keyboard, monkeypatch):
 
 
 # --- on a terminal
-
-
-class Terminal:
-    """The command in a terminal of its own."""
-
-    def __init__(self, *words):
-        self.master, slave = pty.openpty()
-        command = [sys.executable, "-c", "from appliance.cli.main import main; main()", *words]
-        environment = os.environ | {"TERM": "xterm", "COLUMNS": "100", "LINES": "40", "PYTHONUTF8": "1"}
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
-        os.close(slave)
-        self.seen = ""
-
-    def wait_for(self, text):
-        """Read until a text was shown, and forget what came before."""
-        until = time.monotonic() + PATIENT_S
-        while text not in self.seen:
-            assert select.select([self.master], [], [], until - time.monotonic())[0], self.seen
-            try:
-                self.seen += os.read(self.master, 1 << 16).decode()
-            except OSError:
-                pytest.fail(f"It ended before {text!r}: {self.seen}")
-        self.seen = self.seen.partition(text)[2]
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def interrupt(self):
-        """Do as Ctrl-C does."""
-        self.process.send_signal(signal.SIGINT)
-
-    def code(self):
-        with contextlib.suppress(OSError):
-            while os.read(self.master, 1 << 16):
-                pass
-        return self.process.wait(PATIENT_S)
-
-
-@pytest.fixture
-def terminal():
-    opened = []
-
-    def start(*words):
-        opened.append(Terminal(*words))
-        return opened[-1]
-
-    yield start
-    for each in opened:
-        each.process.kill()
-        each.process.wait()
-        os.close(each.master)
 
 
 def test_it_follows_until_ctrl_c(desk, terminal):

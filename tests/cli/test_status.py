@@ -12,32 +12,9 @@ from appliance.folders import runtime_folder
 from appliance.health.tally import Tally
 from appliance.stream.layout import Word
 from appliance.stream.ring import create
-from appliance.stream.state import Gains, State
+from appliance.stream.state import State
 
 HOUSE = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def nobody(tmp_path, monkeypatch):
-    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
-
-
-@pytest.fixture
-def ring(nobody):
-    made = create(runtime_folder(), 48_000, 2, 20.0)
-    made.gains.write(Gains(volume=0.5).pack())
-    made.device.write(b"USB Audio DAC")
-    for word in (Word.ENGINE_PID, Word.PLAYER_PID):
-        made.words[word] = os.getpid()
-    for word in (Word.ENGINE_START_NS, Word.PLAYER_START_NS, Word.ENGINE_BEAT_NS, Word.PLAYER_BEAT_NS):
-        made.words[word] = time.monotonic_ns()
-    made.words[Word.STATE] = State.PLAYING
-    made.words[Word.END_0] = 48_000 * 12
-    made.words[Word.ANSWER_NS] = 212_000_000
-    made.words[Word.HOLDS] = 2
-    made.words[Word.HELD] = 48_000 * 3700
-    made.reals[Word.LOUDNESS] = -20.25
-    return made
 
 
 def test_the_table_says_it_in_plain_words(latent, ring):

@@ -232,11 +232,11 @@ def test_children_are_not_systemds(log: Path, tmp_path: Path, monkeypatch: pytes
 
 
 MAIN = """
-import signal, sys, threading
+import sys, threading
 from appliance.service.supervise import Child, Limits, supervise
+from appliance.stopping import stop_when_told
 stop = threading.Event()
-for number in (signal.SIGINT, signal.SIGTERM):
-    signal.signal(number, lambda *_: stop.set())
+stop_when_told(stop)
 children = [Child(name, (sys.executable, "-c", sys.argv[1], f"{sys.argv[2]}{name}")) for name in ("engine", "player")]
 sys.exit(supervise(children, stop, print, limits=Limits(alive_s=3.0)))
 """
