@@ -5,8 +5,8 @@
 
 home=/opt/latent
 versions=$home/versions
-# What was done, one line each, to be undone from here: `file` (made), `backup` (of what is changed), `folder` (made),
-# `mask`, `enabled`, `package`.
+# What was done, one line each, to be undone from here: `file` (made), `backup` (of what is replaced), `block` (lines in
+# somebody else's file), `folder` (made), `mask`, `enabled`, `package`.
 record=$home/record
 settings=/etc/latent
 state=/var/lib/latent
@@ -17,6 +17,9 @@ units=/etc/systemd/system
 trial_unit=latent-trial.service
 # Where a partition for what must survive is seen, if deploy/read-only was told of one.
 partition=/media/latent
+# Around our lines in somebody else's file.
+block_begins="# Latent begins."
+block_ends="# Latent ends."
 dry=
 
 # Says what is done, and does it unless this is a dry run.
@@ -68,7 +71,6 @@ put() {
     text=$(cat; printf x)
     text=${text%x}
     if [ -f "$path" ] && [ "$(cat "$path"; printf x)" = "${text}x" ] && [ "$(stat -c %a "$path")" = "$mode" ]; then
-        [ -n "$dry" ] || recorded "backup $path" || note "file $path"
         return
     fi
     changed=yes
@@ -100,6 +102,25 @@ replace() {
     mv -f -- "$path.latent-new" "$path"
 }
 
+# Adds what comes through standard input to the end of somebody else's file, of which a copy is kept. What others write
+# there later stays when it is taken away again.
+add_block() {
+    local path=$1 whole
+    whole=$(cat "$path"; [ -z "$(tail -c 1 "$path")" ] || echo; echo "$block_begins"; cat; echo "$block_ends"; printf x)
+    note "block $path"
+    [ -e "$path.before-latent" ] || cp -p -- "$path" "$path.before-latent"
+    replace "$path" "$(stat -c %a "$path")" "${whole%x}"
+}
+
+take_block() {
+    local path=$1 whole
+    if [ -e "$path" ]; then
+        whole=$(sed "/^$block_begins\$/,/^$block_ends\$/d" "$path"; printf x)
+        replace "$path" "$(stat -c %a "$path")" "${whole%x}"
+    fi
+    rm -f -- "$path.before-latent"
+}
+
 make_folder() {
     [ ! -d "$1" ] || return 0
     make_folder "$(dirname -- "$1")"
@@ -117,6 +138,7 @@ undo() {
     local what=$1 path=$2
     case $what in
     file) rm -f -- "$path" ;;
+    block) take_block "$path" ;;
     backup) [ ! -e "$path.before-latent" ] || mv -f -- "$path.before-latent" "$path" ;;
     mask) [ "$(readlink -- "$path")" != /dev/null ] || rm -f -- "$path" ;;
     enabled) systemctl --quiet disable "$path" 2>/dev/null || true ;;
@@ -127,8 +149,8 @@ undo() {
 
 mask() {
     make_folder "$(dirname -- "$1")"
-    ln -s /dev/null "$1"
     note "mask $1"
+    ln -s /dev/null "$1"
 }
 
 enable_unit() {

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154
 
-# The version before the one on trial; the trial is over where there is no such file.
+# The version before the one on trial, and whether it had a sound card; the trial is over where there is no such file.
 trial=$home/trial
 # It has so long to play well, and so long without a break.
 longest_s=${LATENT_TRIAL_S:-600}
@@ -12,13 +12,11 @@ steady_s=${LATENT_STEADY_S:-60}
 change_to() {
     local before=$1 version=$2
     # One that has not proven itself is not gone back to.
-    [ ! -f "$trial" ] || before=$(cat "$trial")
+    [ ! -f "$trial" ] || before=$(before_trial)
     if [ -n "$before" ]; then
         ln -sfn -- "versions/$before" "$home/previous.new"
         mv -fT -- "$home/previous.new" "$home/previous"
-        printf '%s\n' "$before" >"$trial.new"
-        sync "$trial.new"
-        mv -f -- "$trial.new" "$trial"
+        [ -f "$trial" ] || write_trial "$before"
         put "$units/$trial_unit" <<UNIT
 [Unit]
 Description=Latent: whether the new version plays well
@@ -45,21 +43,35 @@ UNIT
     tidy_versions
 }
 
-# Whether all is well, and nothing was started again since the last look.
+write_trial() {
+    local card=card
+    case $(/usr/local/bin/latent status --json 2>/dev/null || true) in *'"state": "waiting for a sound card"'* | '') card=none ;; esac
+    printf '%s\n' "$1 $card" >"$trial.new"
+    sync "$trial.new"
+    mv -f -- "$trial.new" "$trial"
+}
+
+before_trial() { cut -d ' ' -f 1 "$trial"; }
+
+# Whether all is well, and nothing was started again since the last look. Where the version before had a sound card, this
+# one is to have it, too.
 plays_well() {
-    local starts
+    local starts told
     starts=$(systemctl show --value -p NRestarts latent-engine.service latent-player.service | tr '\n' ' ')
     [ "$starts" = "${starts_before:-$starts}" ] || { starts_before=$starts; return 1; }
     starts_before=$starts
     systemctl --quiet is-active latent-engine.service latent-player.service || return 1
-    /usr/local/bin/latent status --json 2>/dev/null | grep -q '"healthy": true'
+    told=$(/usr/local/bin/latent status --json 2>/dev/null) || return 1
+    case $told in *'"healthy": true'*) ;; *) return 1 ;; esac
+    case $told in *'"state": "playing"'* | *'"state": "closed"'*) return 0 ;; esac
+    grep -q ' none$' "$trial"
 }
 
 # Looks on until the version has proven itself, or the time is up.
 watch_trial() {
     local before well_s=0
     [ -f "$trial" ] || return 0
-    before=$(cat "$trial")
+    before=$(before_trial)
     SECONDS=0
     while [ "$SECONDS" -lt "$longest_s" ]; do
         sleep 2

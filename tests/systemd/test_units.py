@@ -82,6 +82,13 @@ def test_a_graphics_processor_opens_no_more_than_the_guide_tells(tmp_path: Path)
     assert exposure(path) == float(told[1]) <= MOST_EXPOSED
 
 
+def test_devices_may_be_used_also_where_their_driver_is_loaded_later(unit: Path) -> None:
+    """A name is looked up in /proc/devices when the unit starts, once; what is not there yet stays forbidden."""
+    allowed = re.findall(r"^DeviceAllow=char-(\S+)", unit.read_text(), re.MULTILINE)
+    # Pins are in the kernel itself.
+    assert all(each.isdigit() or each == "gpiochip" for each in allowed)
+
+
 def test_nothing_waits_for_a_partition_that_may_be_missing(unit: Path) -> None:
     """StateDirectory= would: it makes a unit require whatever mounts that folder."""
     assert not re.search(r"^(StateDirectory|ConfigurationDirectory|RequiresMountsFor)=", unit.read_text(), re.MULTILINE)

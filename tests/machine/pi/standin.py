@@ -14,18 +14,8 @@ from typing import Any
 __all__ = ["Done", "StandIn"]
 
 _BOOT_S = 180.0
-_QEMU = [
-    "qemu-system-aarch64",
-    "-M",
-    "virt",
-    "-cpu",
-    "cortex-a72",
-    "-accel",
-    "tcg,thread=multi,tb-size=1024",
-    "-smp",
-    "2",
-]
-_QEMU += ["-m", "2048", "-nodefaults", "-display", "none", "-no-reboot", "-monitor", "none"]
+_PROCESSOR = ("-M", "virt", "-cpu", "cortex-a72", "-accel", "tcg,thread=multi,tb-size=1024", "-smp", "2", "-m", "2048")
+_QEMU = ["qemu-system-aarch64", *_PROCESSOR, "-nodefaults", "-display", "none", "-no-reboot", "-monitor", "none"]
 _USB_CARD = ["-device", "qemu-xhci,id=usb", "-audiodev", "none,id=nowhere"]
 _CARD = {"driver": "usb-audio", "audiodev": "nowhere", "id": "card", "bus": "usb.0"}
 
@@ -74,13 +64,11 @@ class StandIn:
         """Whether the machine is on; it also goes off by itself, as when it would start again."""
         return self._qemu is not None and self._qemu.poll() is None
 
-    def power_on(self, usb: bool = False, debians: bool = False, stick: bool = True) -> float:
-        """Switch the power on and wait until it does errands; seconds that took.
+    def power_on(self, debians: bool = False, stick: bool = True) -> float:
+        """Switch the power on and wait until it does errands, with no USB card in its socket; seconds that took.
 
         Parameters
         ----------
-        usb : bool
-            With the USB card in its socket.
         debians : bool
             With Debian's own first files, which can close the disk, and begin later.
         stick : bool
@@ -94,7 +82,8 @@ class StandIn:
         command += [str(self._built / ("debians.zst" if debians else "first.zst"))]
         command += ["-dtb", str(self._built / "pi.dtb"), "-append", "root=/dev/vda rw console=ttyAMA0 loglevel=4"]
         command += ["-serial", f"file:{self._folder / 'console.now'}", "-device", "virtio-rng-pci"]
-        # What was not asked to be on the disk is lost with the power, as on a real one.
+        # What the machine still holds in its memory is lost with the power; what it has handed over to the disk stays,
+        # also where it did not ask for that, which is kinder than a real card is.
         command += ["-drive", f"if=none,id=disk,file={self.disk},format=raw,cache=writeback"]
         command += ["-device", "virtio-blk-pci,drive=disk"]
         if stick:
@@ -103,11 +92,6 @@ class StandIn:
         command += ["-fsdev", f"local,id=host,path={self.shared},security_model=none"]
         command += ["-device", "virtio-9p-pci,fsdev=host,mount_tag=host", *_USB_CARD]
         command += ["-qmp", f"unix:{self._folder / 'qmp'},server=on,wait=off"]
-        if usb:
-            command += [
-                "-device",
-                ",".join([_CARD["driver"], *(f"{k}={v}" for k, v in _CARD.items() if k != "driver")]),
-            ]
         self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self._wait(lambda: (self.shared / "up").exists(), _BOOT_S, "come up")
         return time.monotonic() - began_s
