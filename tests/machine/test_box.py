@@ -27,7 +27,7 @@ STATE = {"/var/lib/latent", "/var/lib/latent/evidence", "/var/lib/latent/models"
 WRITTEN_BY = {
     "latent-engine.service": {"/run/latent", "/var/cache/latent", *STATE},
     "latent-player.service": {"/run/latent", "/var/cache/latent"},
-    "latent-probe.service": {"/run/latent", "/var/lib/latent/models", "/srv/latent/incoming", "/srv/latent/rejected"},
+    "latent-probe.service": {"/var/lib/latent/models", "/srv/latent/incoming", "/srv/latent/rejected"},
     "latent-keeper.service": {"/run/latent", "/var/lib/latent/evidence"},
 }
 # The one thing that is written while it plays: a line a day of how it went.
