@@ -8,9 +8,10 @@ import click
 
 from appliance.errors import LatentError
 from appliance.folders import shown, state_folder
+from appliance.health.day import lasting
 
 if TYPE_CHECKING:
-    from appliance.health.evidence import Boot, DayLine
+    from appliance.health.evidence_lines import Boot, Change, DayLine
 
 __all__ = ["evidence"]
 
@@ -26,7 +27,8 @@ def evidence(as_json: bool) -> None:
 
     \b
     Keys of the JSON object; null is what is not known:
-      boots   starts of the machine: number, began, version, model
+      boots   starts of the machine: number, began, version, model, and changes
+              since, which are after_min, version, model
       days    day, starts (of the machine), open_min, sounded_min, holds, held_s,
               silent_ms, engine_restarts, player_restarts, cards_lost
 
@@ -42,7 +44,7 @@ def evidence(as_json: bool) -> None:
         raise LatentError(
             f"The evidence in {shown(path)} cannot be read ({error.strerror}): ask as the user that Latent runs as."
         ) from error
-    boots, days = [_of_a_boot(boot) for boot in lines.boots], _days(lines.days)
+    boots, days = [_of_a_boot(boot, lines.changes) for boot in lines.boots], _days(lines.days)
     if as_json:
         click.echo(json.dumps({"boots": boots, "days": days}))
     elif not (boots or days):
@@ -51,9 +53,18 @@ def evidence(as_json: bool) -> None:
         click.echo(_page(boots, days))
 
 
-def _of_a_boot(boot: "Boot") -> dict[str, Any]:
-    known = {"began": boot.began, "version": boot.version, "model": boot.model}
-    return {"number": boot.number} | {name: None if text == "-" else text for name, text in known.items()}
+def _of_a_boot(boot: "Boot", changes: "Iterable[Change]") -> dict[str, Any]:
+    since = [
+        {"after_min": each.written_min, "version": each.version, "model": _known(each.model)}
+        for each in changes
+        if each.boot == boot.number
+    ]
+    told = {"number": boot.number, "began": _known(boot.began), "version": boot.version, "model": _known(boot.model)}
+    return told | {"changes": since}
+
+
+def _known(text: str) -> str | None:
+    return None if text == "-" else text
 
 
 def _days(lines: "Iterable[DayLine]") -> list[dict[str, Any]]:
@@ -79,12 +90,15 @@ def _page(boots: Iterable[dict[str, Any]], days: Iterable[dict[str, Any]]) -> st
         rows.append((day["day"], *lengths, *troubles, *faults))
     width = max(len(row[0]) for row in rows)
     table = [f"{row[0]:<{width}}" + "".join(f"{cell:>10}" for cell in row[1:]) for row in rows]
-    starts = [
-        f"start {each['number']}: {each['began'] or 'time not known'}, version {each['version']},"
-        f" model {each['model'] or 'not known'}"
-        for each in boots
-    ]
+    starts = []
+    for each in boots:
+        starts.append(f"start {each['number']}: {each['began'] or 'time not known'}, {_plays(each)}")
+        starts += [f"  after {lasting(60.0 * since['after_min'])}: {_plays(since)}" for since in each["changes"]]
     return "\n".join([*table, "", *starts])
+
+
+def _plays(told: dict[str, Any]) -> str:
+    return f"version {told['version']}, model {told['model'] or 'not known'}"
 
 
 def _hours(minutes: int) -> str:

@@ -1,13 +1,5 @@
 """Evidence of how months went: some lines in a file that is only added to, whatever crashes, and however often.
 
-    boot 12 2026-11-22T09:58 u1 3f2a9c1e 0.1.0 1a2b3c4d
-    day 12 2026-11-22 b5 u485 o480 s479 h2 t41 e1
-
-A start of the machine: its number, the time of day (- where that cannot be right), how many minutes after it the line
-was written, the kernel's boot id, the version, the model's digest. A day of that start: begun and written at so many
-minutes after it; then what was counted, where it is not zero (see `COUNTS`). A later line for the same day replaces
-earlier ones.
-
 No more than `MOST_BYTES` are written in any 24 hours of one start of the machine, and the file itself says how many
 were: so neither a process that is started again and again nor a clock that leaps can wear out the disk.
 """
@@ -15,28 +7,17 @@ were: so neither a process that is started again and again nor a clock that leap
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from appliance.folders import shown, sync_folder, write_whole
 from appliance.health.day import Day
+from appliance.health.evidence_lines import COUNTS, Boot, Change, Lines, lines_of, text_of, whole_of
 from appliance.stream.layout import boot_id
 
-__all__ = ["COUNTS", "MOST_BYTES", "Boot", "DayLine", "Evidence", "Lines", "read"]
+__all__ = ["MOST_BYTES", "Evidence", "read"]
 
-COUNTS: Final = {
-    "o": "open_min",
-    "s": "sounded_min",
-    "h": "holds",
-    "t": "held_s",
-    "n": "silent_ms",
-    "e": "engine_restarts",
-    "p": "player_restarts",
-    "c": "cards_lost",
-}
-"""What each letter of a day's line counts."""
 MOST_BYTES: Final = 200
 """Most bytes in 24 hours of one start of the machine."""
 
@@ -49,57 +30,9 @@ _MARKS_MIN: Final = (180, 420)
 _WORTH_MIN: Final = 10
 # By so much the line at a day's end, for which room is left, may be longer than those before it.
 _GROWTH: Final = 10
+# What the line at a day's end takes at most, unless it was a day of a kind that has not been seen.
+_END_BYTES: Final = 80
 _RETRY_MIN: Final = 60
-_BOOT: Final = re.compile(
-    r"boot (\d{1,9}) (\d{4}-\d\d-\d\dT\d\d:\d\d|-) u(\d{1,9}) ([0-9a-f]{8}) (\S{1,24}) ([0-9a-f]{8}|-)"
-)
-_DAY: Final = re.compile(r"day (\d{1,9}) (\d{4}-\d\d-\d\d|-) b(\d{1,9}) u(\d{1,9})((?: [a-z]\d{1,9})*)")
-
-
-@dataclass(frozen=True)
-class Boot:
-    """A start of the machine; ``began`` is a time of day, "-" where it was not known."""
-
-    number: int
-    began: str
-    written_min: int
-    id: str
-    version: str
-    model: str
-
-
-@dataclass(frozen=True)
-class DayLine:
-    """What was counted of a day in one start of the machine, by the names in `COUNTS`.
-
-    Attributes
-    ----------
-    boot : int
-        Which start.
-    label : str
-        The date; empty where it was not known.
-    begun_min, written_min : int
-        Minutes after the start.
-    counts : dict
-        Of whole numbers.
-    size : int
-        Bytes of the line.
-    """
-
-    boot: int
-    label: str
-    begun_min: int
-    written_min: int
-    counts: dict[str, int]
-    size: int
-
-
-@dataclass(frozen=True)
-class Lines:
-    """All that could be read: starts of the machine, and the newest line of each of their days, in order."""
-
-    boots: tuple[Boot, ...]
-    days: tuple[DayLine, ...]
 
 
 def read(path: Path) -> Lines:
@@ -110,9 +43,9 @@ def read(path: Path) -> Lines:
     OSError
         If it is there and cannot be read.
     """
-    boots, days = _parsed(_content(path))
-    newest = {(day.boot, day.begun_min): day for day in days}
-    return Lines(tuple(boots), tuple(newest.values()))
+    lines = lines_of(_content(path))
+    newest = {(day.boot, day.begun_min): day for day in lines.days}
+    return Lines(lines.boots, tuple(newest.values()), lines.changes)
 
 
 class Evidence:
@@ -135,11 +68,13 @@ class Evidence:
         self._number: int | None = None
         self._written: list[tuple[int, int]] = []
         self._last_min: dict[int, int] = {}
+        self._plays = ("", "-")
+        self._changed_min: int | None = None
         self._retry_min = 0
         self._told = False
 
     def begin(self, began: str, version: str, model: str | None, up_s: float) -> None:
-        """Note that the machine was started, unless that is noted already.
+        """Note that the machine was started, unless that is noted already, and that something else plays since.
 
         Parameters
         ----------
@@ -152,21 +87,26 @@ class Evidence:
             Monotonic seconds.
         """
         up_min = int(up_s / 60.0)
-        if self._number is not None or up_min < self._retry_min:
+        if up_min < self._retry_min:
+            return
+        plays = (_word(version), (model or "")[:8] or "-")
+        if self._number is not None:
+            self._note_change(plays, up_min)
             return
         try:
-            boots, days = _parsed(_content(self._path))
+            lines = lines_of(_content(self._path))
         except OSError as error:
             self._complain(error, up_min)
             return
-        ours = next((boot for boot in reversed(boots) if boot.id == self._id), None)
+        ours = next((boot for boot in reversed(lines.boots) if boot.id == self._id), None)
         if ours is not None:
-            self._go_on(ours, days)
+            self._go_on(ours, lines)
+            self._note_change(plays, up_min)
             return
-        number = max((*(boot.number for boot in boots), *(day.boot for day in days)), default=0) + 1
-        words = (began or "-", f"u{up_min}", self._id, _word(version), (model or "")[:8] or "-")
+        number = max((*(boot.number for boot in lines.boots), *(day.boot for day in lines.days)), default=0) + 1
+        words = (began or "-", f"u{up_min}", self._id, *plays)
         if self._append(f"boot {number} {' '.join(words)}\n", up_min, 0):
-            self._number = number
+            self._number, self._plays = number, plays
 
     def note(self, day: Day, up_s: float, ended: bool = False, stopping: bool = False) -> None:
         """Note how a day went so far, where a line is due and there is room for it in today's bytes.
@@ -192,11 +132,29 @@ class Evidence:
         if self._append(text, up_min, 0 if ended else len(text) + _GROWTH):
             self._last_min[begun_min] = up_min
 
-    def _go_on(self, ours: Boot, days: Iterable[DayLine]) -> None:
+    def _note_change(self, plays: tuple[str, str], up_min: int) -> None:
+        """Note what plays since, where that is another; room is left for what is noted at the day's end."""
+        version, model = plays
+        model = self._plays[1] if model == "-" else model
+        if (version, "-") == self._plays:
+            # Which model it was at first was not known then.
+            self._plays = (version, model)
+        recent = self._changed_min is not None and up_min < self._changed_min + _DAY_MIN
+        if recent or (version, model) == self._plays:
+            return
+        assert self._number is not None
+        if self._append(text_of(Change(self._number, up_min, version, model)), up_min, _END_BYTES):
+            self._plays, self._changed_min = (version, model), up_min
+
+    def _go_on(self, ours: Boot, lines: Lines) -> None:
         """Go on with a start of the machine of which there are lines already."""
-        self._number = ours.number
-        self._written = [(ours.written_min, len(_text(ours)))]
-        for day in days:
+        self._number, self._plays = ours.number, (ours.version, ours.model)
+        self._written = [(ours.written_min, len(text_of(ours)))]
+        for change in lines.changes:
+            if change.boot == ours.number:
+                self._plays, self._changed_min = (change.version, change.model), change.written_min
+                self._written.append((change.written_min, len(text_of(change))))
+        for day in lines.days:
             if day.boot == ours.number:
                 self._written.append((day.written_min, day.size))
                 self._last_min[day.begun_min] = day.written_min
@@ -244,10 +202,6 @@ def _word(text: str) -> str:
     return re.sub(r"[^!-~]", "", text)[:24] or "-"
 
 
-def _text(boot: Boot) -> str:
-    return f"boot {boot.number} {boot.began} u{boot.written_min} {boot.id} {boot.version} {boot.model}\n"
-
-
 def _content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -256,34 +210,11 @@ def _content(path: Path) -> bytes:
         return b""
 
 
-def _whole(content: bytes) -> int:
-    """How much of a file is whole lines: a power cut may have torn the last one."""
-    return content.rfind(b"\n") + 1
-
-
-def _parsed(content: bytes) -> tuple[list[Boot], list[DayLine]]:
-    boots, days = [], []
-    for line in _split(content[: _whole(content)]):
-        if found := _BOOT.fullmatch(line):
-            number, began, written, boot, version, model = found.groups()
-            boots.append(Boot(int(number), began, int(written), boot, version, model))
-        elif found := _DAY.fullmatch(line):
-            number, label, begun, written, rest = found.groups()
-            counts = {COUNTS[each[0]]: int(each[1:]) for each in rest.split() if each[0] in COUNTS}
-            every = dict.fromkeys(COUNTS.values(), 0) | counts
-            days.append(DayLine(int(number), label.strip("-"), int(begun), int(written), every, len(line) + 1))
-    return boots, days
-
-
-def _split(content: bytes) -> Iterable[str]:
-    return content.decode("ascii", errors="replace").split("\n")
-
-
 def _add(path: Path, line: bytes) -> None:
     """Add a line to what is whole of a file, and wait until it is safe; OSError leaves what was there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = _content(path)
-    whole = _whole(content)
+    whole = whole_of(content)
     if whole + len(line) > _FILE_BYTES:
         kept = content[whole - _KEPT_BYTES : whole]
         write_whole(path, lambda file: file.write(kept[kept.find(b"\n") + 1 :] + line))

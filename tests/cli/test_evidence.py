@@ -15,6 +15,7 @@ day 2 - b1 u181 o180 s120 n1500 e3
 day 2 - b1441 u1700 o200 s200
 boot 3 2026-11-21T23:00 u1 00c0ffef 0.2.0 1a2b3c4d
 day 3 2026-11-21 b1 u61 o60 s59 c1 p2
+now 3 u4440 0.3.0 1a2b3c4d
 day 3 2026-11
 """
 
@@ -36,13 +37,19 @@ def test_days_are_a_table_and_starts_are_listed(latent, path):
     assert rows[1] == ["2026-11-21", "8:58 h", "9:00 h", "2", "41 s", "0 s", "0", "2", "1"]
     assert rows[2] == ["start 2, day 1", "2:00 h", "3:00 h", "0", "0 s", "1.5 s", "3", "0", "0"]
     assert rows[3] == ["start 2, day 2", "3:20 h", "3:20 h", "0", "0 s", "0 s", "0", "0", "0"]
-    assert outcome.out.splitlines()[-2] == "start 2: time not known, version 0.2.0, model not known"
+    assert outcome.out.splitlines()[-3:] == [
+        "start 2: time not known, version 0.2.0, model not known",
+        "start 3: 2026-11-21T23:00, version 0.2.0, model 1a2b3c4d",
+        "  after 3 days 2 h: version 0.3.0, model 1a2b3c4d",
+    ]
 
 
 def test_one_object_holds_it_all(latent, path):
     told = json.loads(latent("evidence", "--json").out)
-    assert told["boots"][0] == {"number": 1, "began": "2026-11-21T09:58", "version": "0.1.0", "model": "1a2b3c4d"}
-    assert told["boots"][1] == {"number": 2, "began": None, "version": "0.2.0", "model": None}
+    first = {"number": 1, "began": "2026-11-21T09:58", "version": "0.1.0", "model": "1a2b3c4d", "changes": []}
+    assert told["boots"][0] == first
+    assert told["boots"][1] == {"number": 2, "began": None, "version": "0.2.0", "model": None, "changes": []}
+    assert told["boots"][2]["changes"] == [{"after_min": 4440, "version": "0.3.0", "model": "1a2b3c4d"}]
     assert told["days"][0] == {
         "day": "2026-11-21",
         "starts": 2,
@@ -60,7 +67,7 @@ def test_one_object_holds_it_all(latent, path):
 def test_the_help_names_every_key(latent, path):
     told = json.loads(latent("evidence", "--json").out)
     shown = latent("evidence", "--help").out
-    for key in (*told, *told["boots"][0], *told["days"][0]):
+    for key in (*told, *told["boots"][2], *told["boots"][2]["changes"][0], *told["days"][0]):
         assert re.search(rf"\b{key}\b", shown), key
     assert re.search(r"Example:\s+latent evidence", shown)
 

@@ -13,6 +13,7 @@ from power_cut import laid_out, recorded
 from appliance.health import evidence
 from appliance.health.day import Day
 from appliance.health.evidence import MOST_BYTES, Evidence, read
+from appliance.health.evidence_lines import Change
 
 H = 3600.0
 BOOT, OTHER = bytes.fromhex("3f2a9c1e") * 4, bytes.fromhex("00c0ffee") * 4
@@ -71,6 +72,41 @@ def test_starts_are_counted_once_each(disk: Disk) -> None:
     assert [boot.number for boot in read(disk.path).boots] == [1, 2]
 
 
+def test_an_update_without_a_restart_is_noted(disk: Disk) -> None:
+    keeper = disk.keeper()
+    keeper.begin("", "0.1.0", None, 30_000 * 60.0)
+    keeper.begin("", "0.1.0", "1a2b3c4d5e6f", 30_000 * 60.0)
+    assert read(disk.path).changes == ()
+    updated = Evidence(disk.path, disk.said.append, BOOT)
+    for up_min in (30_240, 30_241):
+        updated.begin("", "9.0.0", "1a2b3c4d5e6f", up_min * 60.0)
+    Evidence(disk.path, disk.said.append, BOOT).begin("", "9.0.0", "1a2b3c4d5e6f", 30_300 * 60.0)
+    told = read(disk.path)
+    assert told.changes == (Change(1, 30_240, "9.0.0", "1a2b3c4d"),)
+    assert len(told.boots) == 1
+
+
+def test_a_model_that_was_not_known_at_first_is_none_that_changed(disk: Disk) -> None:
+    made = Evidence(disk.path, pytest.fail, BOOT)
+    made.begin("", "0.1.0", None, 60.0)
+    for minute, model in ((2, "aaaaaaaa"), (3, "bbbbbbbb"), (4, "cccccccc"), (1500, "dddddddd")):
+        made.begin("", "0.1.0", model, minute * 60.0)
+    assert [(change.written_min, change.model) for change in read(disk.path).changes] == [
+        (3, "bbbbbbbb"),
+        (1500, "dddddddd"),
+    ]
+
+
+def test_models_that_change_all_day_leave_room_for_the_end_of_the_day(disk: Disk) -> None:
+    keeper = disk.keeper()
+    for minute in range(5, 1440):
+        keeper.begin("", "0.1.0", f"{minute:08x}", minute * 60.0)
+        keeper.note(DAY, minute * 60.0)
+    keeper.note(replace(DAY, holds=1440), 1440 * 60.0, ended=True)
+    assert read(disk.path).days[-1].counts["holds"] == 1440
+    assert len(disk.text) <= MOST_BYTES
+
+
 def test_what_is_not_known_is_a_dash(disk: Disk) -> None:
     made = Evidence(disk.path, pytest.fail, BOOT)
     made.begin("", "0.1 \n", None, 60.0)
@@ -113,7 +149,7 @@ def test_every_line_fits(disk: Disk) -> None:
 
 
 DOINGS = st.lists(
-    st.tuples(st.sampled_from(("look", "end", "stop", "die", "boot")), st.floats(0.0, 3000.0)), max_size=60
+    st.tuples(st.sampled_from(("look", "end", "stop", "die", "boot", "change")), st.floats(0.0, 3000.0)), max_size=60
 )
 
 
@@ -132,6 +168,8 @@ def test_never_more_than_its_share_of_any_24_hours_of_any_start(tmp_path_factory
             boots, up_min = boots + 1, 1.0
         if what in ("die", "boot"):
             keeper = disk.keeper(boots.to_bytes(4, "big") * 4, up_min)
+        if what == "change":
+            keeper.begin("", "v" * 24, f"{number:08x}", up_min * 60.0)
         here = replace(day, label=f"{1970 + number:04}-01-01", begun_ns=int(up_min * 60e9) - number)
         keeper.note(here, up_min * 60.0, ended=what == "end", stopping=what == "stop")
         written.append((boots, up_min, len(disk.text) - size))

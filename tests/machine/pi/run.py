@@ -32,6 +32,8 @@ SOUNDING_DB = -60.0
 QUIET_S = 120.0
 STRETCHED_UNITS = ("engine", "player", "probe")
 STRETCHED = "[Service]\nTimeoutStartSec=30min\nTimeoutStopSec=5min\nWatchdogSec=20min\n"
+# Half a minute is given to a stick to be found, of which its first power-on takes most here.
+FOUND_LATE = "[Unit]\nJobRunningTimeoutSec=90s\n"
 # A player that computes for half a second without waiting is ended, which an emulated one may have to.
 UNHURRIED = "LimitRTPRIO=0\n"
 SETTINGS = """
@@ -264,11 +266,15 @@ class Show:
         # All of it at once, and not little by little while it is looked at what is written.
         self._must("mkfs.ext4 -q -E lazy_itable_init=0,lazy_journal_init=0 /dev/vdb")
         self._must("/opt/latent/current/deploy/read-only on /dev/vdb", LONG_S)
+        self._must(
+            f"for each in /etc/systemd/system/dev-disk-*.device.d; do echo '{FOUND_LATE}' >$each/stretched.conf; done"
+        )
         self._until_it_plays()
         self._pi.switch_off()
         self._pi.power_on(debians=True)
         self._until_it_plays()
         assert self._must("findmnt -n -o FSTYPE /").strip() == "overlay"
+        self._must("findmnt /etc/latent && findmnt /var/lib/latent && findmnt /srv/latent")
         refused = self._pi.ask("/opt/latent/current/deploy/uninstall")
         assert refused.code == 1, refused.said
         assert "The system's disk is read-only" in refused.said, refused.said

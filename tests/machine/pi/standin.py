@@ -13,7 +13,7 @@ from typing import Any
 
 __all__ = ["Done", "StandIn"]
 
-_BOOT_S = 180.0
+_BOOT_S = 300.0
 _PROCESSOR = ("-M", "virt", "-cpu", "cortex-a72", "-accel", "tcg,thread=multi,tb-size=1024", "-smp", "2", "-m", "2048")
 _QEMU = ["qemu-system-aarch64", *_PROCESSOR, "-nodefaults", "-display", "none", "-no-reboot", "-monitor", "none"]
 _USB_CARD = ["-device", "qemu-xhci,id=usb", "-audiodev", "none,id=nowhere"]
