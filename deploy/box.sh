@@ -1,4 +1,4 @@
-# Shared by what installs, updates and uninstalls: where things lie on the box, what was done to it, and how one version
+# Shared by what installs, updates, closes the disk and uninstalls: where things lie on the box, what was done to it, and how one version
 # gives way to another. Sourced, never run, after lib.sh.
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154
@@ -13,6 +13,9 @@ state=/var/lib/latent
 cache=/var/cache/latent
 artists=/srv/latent
 units=/etc/systemd/system
+# All that plays, and what only some want.
+services=(latent-player.service latent-engine.service latent-probe.service latent-keeper.service)
+extras=(latent-light.service latent-snapcast.service)
 # Looks on while a new version proves itself.
 trial_unit=latent-trial.service
 # Where a partition for what must survive is seen, if deploy/read-only was told of one.
@@ -184,7 +187,15 @@ version_of() {
     printf '%s-%s\n' "$number" "${sum:0:8}"
 }
 
-current() { basename -- "$(readlink -- "$home/current" 2>/dev/null)" 2>/dev/null || true; }
+current() { version_at current; }
+previous() { version_at previous; }
+version_at() { basename -- "$(readlink -- "$home/$1" 2>/dev/null)" 2>/dev/null || true; }
+
+# Lets a link lead elsewhere, from one moment to the next.
+point() {
+    ln -sfn -- "$2" "$1.new"
+    mv -fT -- "$1.new" "$1"
+}
 
 # All that the player is made of. While that is the same, it plays on through an update.
 player_of() {
@@ -217,8 +228,7 @@ put_units() {
 switch_to() {
     local version=$1 before
     before=$(current)
-    ln -sfn -- "versions/$version" "$home/current.new"
-    mv -fT -- "$home/current.new" "$home/current"
+    point "$home/current" "versions/$version"
     [ -e "$home/bin" ] || ln -sfn current/.venv/bin "$home/bin"
     put_units "$versions/$version"
     systemctl daemon-reload
@@ -234,7 +244,7 @@ tidy_versions() {
     local each
     for each in "$versions"/*; do
         case $(basename -- "$each") in
-        "$(current)" | "$(basename -- "$(readlink -- "$home/previous" 2>/dev/null || echo none)")") ;;
+        "$(current)" | "$(previous)") ;;
         *) rm -rf -- "$each" ;;
         esac
     done

@@ -1,4 +1,4 @@
-# Shared by deploy/run and deploy/test: system packages, Python, and the virtual environment.
+# Shared by all scripts here: system packages, Python, and the virtual environment.
 # Sourced, never run. Expects `root` to hold the absolute path of the repository.
 # shellcheck shell=bash
 # shellcheck disable=SC2154

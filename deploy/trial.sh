@@ -14,8 +14,7 @@ change_to() {
     # One that has not proven itself is not gone back to.
     [ ! -f "$trial" ] || before=$(before_trial)
     if [ -n "$before" ]; then
-        ln -sfn -- "versions/$before" "$home/previous.new"
-        mv -fT -- "$home/previous.new" "$home/previous"
+        point "$home/previous" "versions/$before"
         [ -f "$trial" ] || write_trial "$before"
         put "$units/$trial_unit" <<UNIT
 [Unit]
@@ -92,14 +91,13 @@ watch_trial() {
 
 # Lets the version before play again, whether the one that plays is on trial or not.
 go_back() {
-    local before
-    before=$(basename -- "$(readlink -- "$home/previous" 2>/dev/null)" 2>/dev/null || true)
+    local before now
+    before=$(previous) now=$(current)
     [ -n "$before" ] && [ -e "$versions/$before/.whole" ] ||
         die "There is no version to go back to: $home/previous names none."
     say "Going back to version $before."
-    ln -sfn -- "versions/$(current)" "$home/previous.new"
     switch_to "$before"
-    mv -fT -- "$home/previous.new" "$home/previous"
+    point "$home/previous" "versions/$now"
     end_trial
 }
 

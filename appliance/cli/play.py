@@ -8,7 +8,6 @@ import sysconfig
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +15,6 @@ from appliance.cli.process import card_option, config_option, tell
 from appliance.errors import CardError, SettingsError, UsageError
 from appliance.folders import runtime_folder, shown
 from appliance.stopping import stop_when_told
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["play"]
 

@@ -24,6 +24,10 @@ __all__ = ["Looked", "look"]
 
 _MODEL: Final = ".latent"
 _STORE: Final = f"{STATE}models/store/"
+# With another amplifier behind it, what was measured on the packed machine says nothing here.
+_MEASURE_ANEW: Final = (
+    "The settings limit the exposure, which takes a room that was measured with this machine: type latent calibrate."
+)
 
 
 @dataclass
@@ -145,4 +149,4 @@ def _settings_notes(pack: Pack, scratch: Path) -> list[str]:
         settings = read_settings(path)
     except SettingsError as error:
         raise SettingsError(str(error).replace(shown(path), f"in {pack.name}")) from error
-    return absent(settings)
+    return absent(settings) + [_MEASURE_ANEW] * (settings.exposure.limit_dba is not None)

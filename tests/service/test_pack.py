@@ -277,6 +277,12 @@ def test_what_the_settings_name_and_is_not_here_is_told(gallery: Machine, spare:
     assert spare.unpack(tmp_path / "pack", force=True).notes == ()
 
 
+def test_a_limit_is_said_to_need_a_measurement_here(gallery: Machine, spare: Machine, tmp_path: Path) -> None:
+    gallery.target.settings.write_text("[exposure]\nlimit_dba = 75\n")
+    gallery.pack(tmp_path / "pack")
+    assert [each for each in spare.unpack(tmp_path / "pack").notes if each.endswith("type latent calibrate.")]
+
+
 def test_what_is_damaged_is_left_out_and_told(gallery: Machine, spare: Machine, tmp_path: Path) -> None:
     (gallery.state / "scenes.json").write_text("{,")
     fog = gallery.store.path(digest_of("fog"))

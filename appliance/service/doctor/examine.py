@@ -16,7 +16,7 @@ from appliance.service.doctor.heat import check_heat, check_power
 from appliance.service.doctor.machine import Machine
 from appliance.service.doctor.models import check_copies, check_model
 from appliance.service.doctor.rights import check_governor, check_permissions, check_real_time
-from appliance.service.doctor.sounding import check_settings, check_sound
+from appliance.service.doctor.sounding import check_exposure, check_settings, check_sound
 from appliance.service.doctor.watch import check_units, check_watchdog
 from appliance.service.doctor.wires import check_hands, check_wires
 
@@ -30,6 +30,7 @@ _PATIENCE_S: Final = 15.0
 CHECKS: Final[Sequence[tuple[str, Check]]] = (
     ("sound", check_sound),
     ("settings", check_settings),
+    ("exposure", check_exposure),
     ("card", check_card),
     ("permissions", check_permissions),
     ("pins", check_wires),

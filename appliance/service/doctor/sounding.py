@@ -5,11 +5,12 @@ import time
 from typing import Final
 
 from appliance.folders import shown
+from appliance.health.exposure import room_level
 from appliance.service.doctor.case import Case
 from appliance.service.doctor.finding import Finding, ok, skipped, trouble, warning
 from appliance.service.status import NO_CARD
 
-__all__ = ["check_settings", "check_sound"]
+__all__ = ["check_exposure", "check_settings", "check_sound"]
 
 _PLAYING: Final = "playing"
 
@@ -42,6 +43,25 @@ def _mended(case: Case) -> bool:
         return began_s is None or time.time() - case.settings_file.stat().st_mtime < began_s
     except OSError:
         return True
+
+
+def check_exposure(case: Case) -> list[Finding]:
+    """Tell whether a limit that is set can be kept; of no limit there is nothing to tell."""
+    limit_dba = case.settings.exposure.limit_dba
+    if limit_dba is None:
+        return []
+    if os.access(case.state, os.F_OK) and not os.access(case.state, os.R_OK | os.X_OK):
+        return [skipped("exposure", f"Only root may look into {shown(case.state)}.", "sudo latent doctor")]
+    level = room_level(case.state)
+    if level is None:
+        says = f"The limit of {limit_dba:g} dB(A) is not kept: nobody measured here how loud the room is."
+        measure = "latent calibrate"
+        if case.machine.installed:
+            measure = f"sudo systemctl stop latent.target && {measure} && sudo systemctl start latent.target"
+        return [trouble("exposure", says, measure)]
+    return [
+        ok("exposure", f"Days are held to {limit_dba:g} dB(A), by what was measured on {shown(level.measured_on)}.")
+    ]
 
 
 def check_sound(case: Case) -> list[Finding]:

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from appliance.folders import runtime_folder
+from appliance.health.exposure import RoomLevel, keep_level
 from appliance.service.doctor.case import case_of
-from appliance.service.doctor.sounding import check_settings, check_sound
+from appliance.service.doctor.sounding import check_exposure, check_settings, check_sound
 from appliance.stream.layout import Word
 from appliance.stream.ring import create
 from appliance.stream.state import State
@@ -136,3 +137,18 @@ def test_a_real_player_without_a_card_is_understood(planted):
     waiting = case_of(planted.machine, None)
     assert (waiting.player, waiting.device) == (os.getpid(), "")
     assert check_sound(waiting)[0].says == "Nothing is heard: waiting for a sound card."
+
+
+def test_a_limit_that_cannot_be_kept_is_trouble(planted):
+    assert check_exposure(case_of(planted.machine, None)) == []
+    planted.plant("configuration/latent.toml", "[exposure]\nlimit_dba = 75\n")
+    case = case_of(planted.machine, None)
+    (finding,) = check_exposure(case)
+    assert (finding.state, finding.remedy) == ("trouble", "latent calibrate")
+    assert finding.says == "The limit of 75 dB(A) is not kept: nobody measured here how loud the room is."
+    keep_level(case.state, RoomLevel(68.5, -20.0, "2026-11-22"))
+    (finding,) = check_exposure(case)
+    assert (finding.state, finding.says) == (
+        "ok",
+        "Days are held to 75 dB(A), by what was measured on 2026-11-22.",
+    )
