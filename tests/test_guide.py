@@ -11,12 +11,12 @@ import click
 import pytest
 from pydantic_core import PydanticUndefined
 
+from appliance import settings
 from appliance.cli.main import cli
 from appliance.controls.mapping import Span
 from appliance.controls.midi_out import _values
 from appliance.controls.telling import State
 from appliance.mood import PLACES, QUANTITIES
-from appliance.settings import ModelSettings, PlaylistEntry
 from appliance.settings_file import read_settings
 from appliance.wiring import checks, hours, room, tables
 
@@ -42,6 +42,9 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", GUIDE, re.DOTALL)
 SETTINGS = [text for language, text in BLOCKS if language == "toml"]
 PROSE = re.sub(r"```.*?```", "", GUIDE, flags=re.DOTALL)
 OWN_KEYS = {
+    "Keys of [music]": settings.MusicSettings,
+    "Keys of [sound]": settings.SoundSettings,
+    "Keys of [card]": settings.CardSettings,
     "Keys of every control": tables.Control,
     "Keys of mcp3004, mcp3008 and mcp3208": tables.Chip,
     "Keys of ads1115": tables.Ads1115,
@@ -61,8 +64,8 @@ OWN_KEYS = {
     "Keys of [scenes]": room.ScenesSettings,
     "Keys of [snapcast]": room.SnapcastSettings,
     "Keys of [hours]": hours.HoursSettings,
-    "Keys of [model]": ModelSettings,
-    "Keys of [[model.playlist]]": PlaylistEntry,
+    "Keys of [model]": settings.ModelSettings,
+    "Keys of [[model.playlist]]": settings.PlaylistEntry,
 }
 
 
@@ -100,11 +103,11 @@ def test_settings_to_copy_are_read_each_alone(text, tmp_path):
 
 
 def test_the_whole_example_is_read_and_its_pins_are_listed():
-    settings = read_settings(EXAMPLE)
-    wired = {name: str(each.pin) for name, each in settings.controls.items() if hasattr(each, "pin")}
-    assert settings.light is not None
+    example = read_settings(EXAMPLE)
+    wired = {name: str(each.pin) for name, each in example.controls.items() if hasattr(each, "pin")}
+    assert example.light is not None
     listed = {row["part"]: row["BCM"] for row in rows(section("A whole wall")) if ":" not in row["part"]}
-    assert listed == wired | {"light": str(settings.light.pin)}
+    assert listed == wired | {"light": str(example.light.pin)}
 
 
 def test_every_source_and_part_has_settings_to_copy(tmp_path):
@@ -215,6 +218,10 @@ def test_all_actions_and_rules_are_told():
         assert f'`"{rule}"`' in section("Keys of [combine]")
 
 
+def test_what_a_mood_to_begin_with_may_name_is_told():
+    assert re.findall(r"`(\w+)`", section("Keys of [mood]")) == list(QUANTITIES)
+
+
 def test_curves_are_as_they_are_drawn():
     for row in rows(section("How knobs behave")):
         for curve in ("linear", "log", "exp"):
@@ -298,7 +305,12 @@ def test_contents_name_every_part():
     assert re.findall(r"^- \[(.*?)\]", PROSE, re.MULTILINE) == titles
 
 
+def test_every_table_that_the_file_may_have_is_told():
+    titles = re.findall(r"^### Keys of \[(\w+)\]$", PROSE, re.MULTILINE)
+    assert set(titles) | {"controls"} == set(settings.Settings.model_fields)
+
+
 def test_the_tables_of_the_settings_are_all_told():
-    models = {each for module in (tables, room, hours) for each in vars(module).values() if isinstance(each, type)}
-    models |= {ModelSettings, PlaylistEntry}
+    modules = (settings, tables, room, hours)
+    models = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
     assert {each for each in models if issubclass(each, tables.Table)} - {tables.Table} == set(OWN_KEYS.values())
