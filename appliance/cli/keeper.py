@@ -29,7 +29,7 @@ __all__ = ["keeper"]
 def keeper(config: Path | None, forgiving: bool, wish: str | None) -> int:
     """Count the day, note how it went, and serve metrics; `latent play` runs it too.
 
-    It only looks: without it all sounds as it does with it.
+    It makes no sound; with a limit in [exposure] it keeps the volume below.
 
     Example: latent keeper --config /etc/latent/latent.toml
     """

@@ -2,7 +2,8 @@
 
 What is sent is known in LUFS (K-weighted, after the fader); what was measured of a reference noise, in dB(A). The
 difference is taken to hold for the music. Over ten minutes of the default model it was 0.8 dB too high, in single
-minutes from 1.1 dB too low to 4.4 too high. An amplifier that is turned up later is not known of.
+minutes from 1.1 dB too low to 4.3 too high (``tests/bench/dba.py``). An amplifier that is turned up later is not
+known of.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The keeper: it only looks at what the others do, counts the day, and tells of it.
+"""The keeper: it looks at what the others do, counts the day, tells of it, and holds a limit of the exposure.
 
 A process of its own, so that it tells the truth when engine and player are dead. Without it all sounds as with it.
 """
