@@ -10,13 +10,13 @@ from stocked import pointed, stocked, verdict_of
 from appliance.model.choice import Choice
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
-from appliance.service.calibration import Calibration
+from appliance.service.knob_ends import Calibration
 from appliance.service.mornings import Mornings
-from appliance.service.packing import Packed, pack
+from appliance.service.pack.packing import Packed, pack
+from appliance.service.pack.unpacking import Target, Unpacked, unpack
 from appliance.service.places import Places
 from appliance.service.scenes import Scenes
 from appliance.service.stood import Stood
-from appliance.service.unpacking import Target, Unpacked, unpack
 from appliance.settings import MusicSettings
 
 NOON = 1.75e9

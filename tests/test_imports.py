@@ -72,8 +72,8 @@ with tempfile.TemporaryDirectory() as name:
 # The process that waits for models, once it had to do with something that was copied here.
 WATCH = """
 import pathlib, tempfile
-import appliance.cli.probe, appliance.service.probing
-from appliance.service.trial import tried
+import appliance.cli.probe, appliance.service.arriving.probing
+from appliance.service.arriving.trial import tried
 with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder, "mine.latent")
     path.write_bytes(b"no model")

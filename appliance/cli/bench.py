@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from appliance.service.bench_figures import keys, table
+from appliance.service.bench.figures import keys, table
 
 if TYPE_CHECKING:
-    from appliance.service.bench import Report
+    from appliance.service.bench.measure import Report
 
 __all__ = ["bench"]
 
@@ -51,7 +51,7 @@ def bench(seconds: int, as_json: bool) -> int:
     # Before numpy is loaded: threads of its libraries would share the core.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    from appliance.service.bench import measure
+    from appliance.service.bench.measure import measure
     from appliance.settings_file import read_settings
 
     report = measure(read_settings(None), seconds, _tell)

@@ -60,7 +60,7 @@ def calibrate(
 
 def _ask(config: Path | None, devices: tuple[str, ...], lufs: float, seconds: float) -> float:
     """Ask for what the meter shows while the noise plays."""
-    from appliance.service.loudness import play_noise
+    from appliance.service.room_noise import play_noise
     from appliance.settings_file import read_settings
 
     card = read_settings(config).card

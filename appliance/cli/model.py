@@ -16,7 +16,7 @@ from appliance.model.choice import Choice, Pointer
 from appliance.model.library import DEFAULT, digest, find, folders, place_of, pointer_to, shipped
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
-from appliance.service.incoming import parted
+from appliance.service.arriving.incoming import parted
 from appliance.settings import Settings
 from appliance.settings_file import read_settings
 
@@ -123,7 +123,7 @@ def check(ctx: click.Context, file: Path, as_json: bool) -> None:
 
     Example: latent model check mine.latent
     """
-    from appliance.service.trial import tried
+    from appliance.service.arriving.trial import tried
 
     verdict = tried(file, shown(file))
     if as_json:

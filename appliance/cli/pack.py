@@ -25,7 +25,7 @@ def pack(out: Path, config: Path | None, as_json: bool) -> None:
 
     Example: latent pack gallery.latentpack
     """
-    from appliance.service.packing import pack as pack_into
+    from appliance.service.pack.packing import pack as pack_into
     from appliance.settings_file import read_settings
 
     # What cannot be read here could not be read there.
@@ -56,9 +56,9 @@ def unpack(file: Path, dry_run: bool, force: bool, as_json: bool) -> None:
     Example: sudo systemctl stop latent.target
              sudo latent unpack gallery.latentpack
     """
-    from appliance.service.trial import tried
-    from appliance.service.unpacking import Target
-    from appliance.service.unpacking import unpack as unpack_from
+    from appliance.service.arriving.trial import tried
+    from appliance.service.pack.unpacking import Target
+    from appliance.service.pack.unpacking import unpack as unpack_from
 
     target = Target(state_folder(), runtime_folder(), configuration_folder() / "latent.toml")
     done = unpack_from(file, target, tried, tell, force=force, dry_run=dry_run)

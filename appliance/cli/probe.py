@@ -27,7 +27,7 @@ def probe(config: Path | None, forgiving: bool) -> int:
     name_process("latent probe")
     watchdog = watchdog_from_environment()
 
-    from appliance.service.probing import run
+    from appliance.service.arriving.probing import run
 
     run(settings_of(config, forgiving)[0], stop, tell, watchdog)
     return 0

@@ -11,8 +11,8 @@ from appliance.controls.mapping import Ends
 from appliance.controls.reader import Told
 from appliance.errors import LatentError, UsageError
 from appliance.mood import QUANTITIES, STEERED, Mood
-from appliance.service.calibration import Calibration
 from appliance.service.chores import Chores
+from appliance.service.knob_ends import Calibration
 from appliance.service.listed import listed
 from appliance.service.readings import Readings
 from appliance.service.room import Room

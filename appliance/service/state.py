@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from appliance.model.choice import Choice, Entry
-from appliance.service.calibration import CalibrationFile
+from appliance.service.knob_ends import CalibrationFile
 from appliance.service.places import PlacesFile
 from appliance.service.scenes import ScenesFile
 

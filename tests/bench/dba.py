@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from appliance.service.loudness import reference_noise
+from appliance.service.room_noise import reference_noise
 from appliance.weighting import k_gain
 
 RATE = 48_000

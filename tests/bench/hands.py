@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from sound_server import RATE, SoundServer
 
 from appliance.api.client import ask
-from appliance.service.bench_heard import first_change
+from appliance.service.bench.heard import first_change
 from appliance.stream.layout import Word
 from appliance.stream.ring import Ring, open_ring, take
 

@@ -25,7 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 from peers import fluid, supercollider
 
-from appliance.service.bench import RATE, Contestant, bare_ffts, engine, in_turns, pinned
+from appliance.service.bench.measure import RATE, Contestant, bare_ffts, engine, in_turns, pinned
 
 REPEATS = 7
 ENGINE_S, FFT_S, PEER_S = 300.0, 200.0, 30.0

@@ -3,10 +3,10 @@ import re
 
 import pytest
 
-from appliance.service import bench
-from appliance.service.bench import Report
-from appliance.service.bench_figures import FIGURES
-from appliance.service.bench_latency import Turn
+from appliance.service.bench import measure as bench
+from appliance.service.bench.figures import FIGURES
+from appliance.service.bench.latency import Turn
+from appliance.service.bench.measure import Report
 
 
 @pytest.fixture

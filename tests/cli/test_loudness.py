@@ -21,7 +21,7 @@ def card(nobody, tmp_path, monkeypatch):
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     monkeypatch.setenv("CONFIGURATION_DIRECTORY", str(tmp_path))
     made = FakeCard(RATE, 2, lambda seconds: time.sleep(seconds / 100.0), keep_s=1.0)
-    monkeypatch.setattr("appliance.service.loudness.open_card", lambda *_: made)
+    monkeypatch.setattr("appliance.service.room_noise.open_card", lambda *_: made)
     return made
 
 
@@ -80,7 +80,7 @@ def test_without_a_card_nothing_is_asked(latent, nobody, monkeypatch):
     def refuse(*_):
         raise CardError("There is no sound card on this machine.")
 
-    monkeypatch.setattr("appliance.service.loudness.open_card", refuse)
+    monkeypatch.setattr("appliance.service.room_noise.open_card", refuse)
     monkeypatch.setattr(click, "prompt", pytest.fail)
     outcome = latent("calibrate")
     assert (outcome.code, outcome.err) == (1, "latent: There is no sound card on this machine.\n")

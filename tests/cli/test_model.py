@@ -11,7 +11,7 @@ from appliance.model.choice import Choice, Probation
 from appliance.model.library import pointer_to
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
-from appliance.service import trial
+from appliance.service.arriving import trial
 
 COMMANDS = ("list", "info", "check", "use", "rollback", "remove")
 

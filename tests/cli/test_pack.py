@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from taught import Machine, judge
 
-from appliance.service import trial
+from appliance.service.arriving import trial
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from sshd import Server, cut, run, ssh_server
 
 from appliance.health.watchdog import Watchdog
 from appliance.model.store import Store
-from appliance.service import probing
-from appliance.service.intake import Intake
-from appliance.service.rejected import Rejected
-from appliance.service.trial import tried
+from appliance.service.arriving import probing
+from appliance.service.arriving.intake import Intake
+from appliance.service.arriving.rejected import Rejected
+from appliance.service.arriving.trial import tried
 from appliance.settings import ModelSettings, Settings
 
 MODEL = Path(__file__).parents[2] / "models/glass.latent"

@@ -11,7 +11,7 @@ from taught import NOON, Machine
 
 from appliance.api.client import ask
 from appliance.model.store import Store
-from appliance.service.packing import pack
+from appliance.service.pack.packing import pack
 from appliance.service.state import BEFORE, UNFINISHED, Fate, kind_of
 from appliance.settings import MusicSettings, Settings
 from appliance.stream.ring import create

@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from small_model import good, members_of, sealed
 
 from appliance.model.verdict import Verdict
-from appliance.service.sandbox import memory_mb
-from appliance.service.trial import TrialLimits, tried
+from appliance.service.arriving.sandbox import memory_mb
+from appliance.service.arriving.trial import TrialLimits, tried
 
 __all__ = ["fuzz", "mutant"]
 

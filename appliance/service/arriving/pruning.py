@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from appliance.model.store import Store
-from appliance.service.rejected import Rejected
+from appliance.service.arriving.rejected import Rejected
 from appliance.settings import ModelSettings
 
 __all__ = ["Pruning"]

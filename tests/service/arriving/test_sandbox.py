@@ -11,7 +11,7 @@ import pytest
 TRY_ALL = """
 import os, resource, socket, subprocess, sys, threading
 from pathlib import Path
-from appliance.service.sandbox import enclose, memory_mb
+from appliance.service.arriving.sandbox import enclose, memory_mb
 folder, outside = Path(sys.argv[1]), int(sys.argv[2])
 kept = (folder / "kept").open("r+b")
 if "walls" in sys.argv: enclose(100.0, 5.0)
@@ -85,7 +85,7 @@ def test_without_the_walls_all_that_works(tmp_path: Path) -> None:
 WALLS = """
 import resource
 from pathlib import Path
-from appliance.service.sandbox import enclose
+from appliance.service.arriving.sandbox import enclose
 enclose(100.0, 7.5)
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(status["NoNewPrivs"].strip(), status["Seccomp"].strip(), Path("/proc/self/oom_score_adj").read_text().strip())

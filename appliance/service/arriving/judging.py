@@ -1,6 +1,6 @@
 """What is found out about a model that came from elsewhere: all of it, up to a performance by the whole engine.
 
-Only `appliance.service.try_out` does so, in a process that is thrown away; here are no walls.
+Only `appliance.service.arriving.try_out` does so, in a process that is thrown away; here are no walls.
 """
 
 import time
@@ -19,8 +19,8 @@ from appliance.model.graph import check_graph
 from appliance.model.probe import check_axes, check_sounds, check_statistics
 from appliance.model.verdict import Verdict
 from appliance.mood import AT_REST
-from appliance.service.sandbox import memory_mb
-from appliance.service.trial import TrialLimits
+from appliance.service.arriving.sandbox import memory_mb
+from appliance.service.arriving.trial import TrialLimits
 from appliance.spectrum.codec import FLOOR_DB, Floats
 from appliance.studio.exporting import motion
 from appliance.synth.loudness import loop_lufs

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from appliance.errors import LatentError
-from appliance.service.calibration import Calibration
+from appliance.service.knob_ends import Calibration
 
 
 def test_ends_are_learned_replaced_and_forgotten(tmp_path):

@@ -16,8 +16,8 @@ from typing import Final
 
 from appliance.folders import shown, write_whole
 from appliance.model.outside import SIZE_LIMIT
-from appliance.service.incoming import Kind, Stamp, kind_of, parted
-from appliance.service.taking import copied
+from appliance.service.arriving.incoming import Kind, Stamp, kind_of, parted
+from appliance.service.arriving.taking import copied
 
 __all__ = ["MOST_BYTES", "Rejected", "safe_name", "why_not"]
 

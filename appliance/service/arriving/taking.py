@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from appliance.service.incoming import Stamp, parted
+from appliance.service.arriving.incoming import Stamp, parted
 
 __all__ = ["copied", "ends_whole", "opened", "seen", "still"]
 

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from appliance.model.outside import SIZE_LIMIT
-from appliance.service.incoming import Incoming, Kind, Stamp, Step, kind_of, parted
+from appliance.service.arriving.incoming import Incoming, Kind, Stamp, Step, kind_of, parted
 
 PLAIN = stat.S_IFREG | 0o644
 FOLDER = stat.S_IFDIR | 0o755

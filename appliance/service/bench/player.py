@@ -1,6 +1,6 @@
 """The player's process as `latent bench` measures it: all of it, with a card that only pretends.
 
-`python -m appliance.service.bench_player` begins and ends as `latent player` does. It opens the machine's card too, for
+`python -m appliance.service.bench.player` begins and ends as `latent player` does. It opens the machine's card too, for
 what that costs and says, but lets it go without a sound.
 """
 
@@ -98,7 +98,7 @@ def _become_light() -> None:
     from appliance.settings_file import read_settings
 
     path = hand_over(runtime_folder(), read_settings(None), (), "")
-    os.execv(sys.executable, [sys.executable, "-m", "appliance.service.bench_player", str(path)])
+    os.execv(sys.executable, [sys.executable, "-m", "appliance.service.bench.player", str(path)])
 
 
 def _look_at(names: Sequence[str], rate: int, channels: int) -> dict[str, object]:

@@ -19,11 +19,11 @@ from zoo_networks import scaled
 from appliance.errors import DamagedError, ModelError
 from appliance.model.outside import open_file
 from appliance.model.verdict import Verdict
-from appliance.service import trial
-from appliance.service.judging import judged
-from appliance.service.trial import TrialLimits, tried
+from appliance.service.arriving import trial
+from appliance.service.arriving.judging import judged
+from appliance.service.arriving.trial import TrialLimits, tried
 
-SHIPPED = sorted((Path(__file__).parents[2] / "models").glob("*.latent"))
+SHIPPED = sorted((Path(__file__).parents[3] / "models").glob("*.latent"))
 PATIENCE_S = 30.0
 # Each of these must also come through the wall between the processes as it is.
 THROUGH_THE_WALL = (
@@ -184,7 +184,7 @@ import platform, resource, runpy
 platform.machine = lambda: "toaster"
 def refuse(*_): raise OSError(1, "no")
 resource.setrlimit = refuse
-runpy.run_module("appliance.service.try_out", run_name="__main__")
+runpy.run_module("appliance.service.arriving.try_out", run_name="__main__")
 """
 ACCEPTS = (
     "import hashlib, json, sys; data = sys.stdin.buffer.read(); "
@@ -293,7 +293,8 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_it_ends_with_who_asked(tmp_path: Path) -> None:
     path = ZOO["endless"].build(tmp_path)
     mark = f"asked-by-{os.getpid()}.latent"
-    code = f"from pathlib import Path; from appliance.service.trial import tried; tried(Path({str(path)!r}), {mark!r})"
+    code = "from pathlib import Path\nfrom appliance.service.arriving.trial import tried\n"
+    code += f"tried(Path({str(path)!r}), {mark!r})"
     asking = subprocess.Popen([sys.executable, "-c", code])
     try:
         wait_for(lambda: trying(mark), "somebody tries it")
@@ -325,8 +326,8 @@ def test_who_asked_is_looked_for_before_anything_heavy_is_loaded() -> None:
 
     assert done.returncode == 1
     loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-    assert "appliance.service.sandbox" in loaded
-    assert not loaded & {"numpy", "scipy", "pydantic", "onnx", "onnxruntime", "appliance.service.judging"}
+    assert "appliance.service.arriving.sandbox" in loaded
+    assert not loaded & {"numpy", "scipy", "pydantic", "onnx", "onnxruntime", "appliance.service.arriving.judging"}
 
 
 def test_limits_say_what_they_are_for() -> None:

@@ -1,7 +1,8 @@
-"""The process in which a model that came from elsewhere is tried: ``python -m appliance.service.try_out WISH < FILE``.
+"""The process in which a model is tried that came from elsewhere.
 
-It ties its life to who asked, loads all that it will need, walls itself in, reads the file, and writes one line: a
-verdict. Nobody but `appliance.service.trial` starts it.
+It is ``python -m appliance.service.arriving.try_out WISH < FILE``. It ties its life to who asked, loads all that it
+will need, walls itself in, reads the file, and writes one line: a verdict. Nobody but
+`appliance.service.arriving.trial` starts it.
 """
 
 import json
@@ -9,7 +10,7 @@ import os
 import sys
 from io import FileIO
 
-from appliance.service.sandbox import die_with, enclose
+from appliance.service.arriving.sandbox import die_with, enclose
 
 
 def _main() -> None:
@@ -20,8 +21,8 @@ def _main() -> None:
     import numpy as np
 
     from appliance.model.verdict import Verdict
-    from appliance.service.judging import judged, memory_ended
-    from appliance.service.trial import TrialLimits
+    from appliance.service.arriving.judging import judged, memory_ended
+    from appliance.service.arriving.trial import TrialLimits
 
     limits = TrialLimits(**wish["limits"])
     # Whatever a library prints must not be taken for the verdict.

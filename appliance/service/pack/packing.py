@@ -17,7 +17,7 @@ from appliance.errors import LatentError
 from appliance.folders import shown, write_whole
 from appliance.model.manifest import Member
 from appliance.model.zips import write_zip
-from appliance.service.pack_file import FORMAT, MANIFEST, MOST_PAGE_BYTES, SETTINGS, STATE, Manifest
+from appliance.service.pack.file import FORMAT, MANIFEST, MOST_PAGE_BYTES, SETTINGS, STATE, Manifest
 from appliance.service.state import Fate, files, kind_of
 from appliance.settings import BUILT_IN_BEDS, NO_BEDS, Settings
 

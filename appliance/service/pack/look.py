@@ -14,9 +14,9 @@ from appliance.folders import shown
 from appliance.model.choice import Choice, Entry
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
-from appliance.service.intake import Judge
-from appliance.service.pack_file import SETTINGS, STATE, Pack, refusal
-from appliance.service.packing import absent, version
+from appliance.service.arriving.intake import Judge
+from appliance.service.pack.file import SETTINGS, STATE, Pack, refusal
+from appliance.service.pack.packing import absent, version
 from appliance.service.state import kind_of
 from appliance.settings_file import read_settings
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from appliance.errors import RingError
-from appliance.service import bench, bench_latency, build
-from appliance.service.bench import Report, in_turns, measure, pinned, realtime
-from appliance.service.bench_figures import FIGURES, Figure, table
-from appliance.service.bench_heard import WINDOW_S, first_change
-from appliance.service.bench_latency import Turn, pair
-from appliance.service.bench_memory import resident, share_mb
-from appliance.service.bench_player import Pace, RecordingCard, record_type
+from appliance.service import build
+from appliance.service.bench import latency as bench_latency
+from appliance.service.bench import measure as bench
+from appliance.service.bench.figures import FIGURES, Figure, table
+from appliance.service.bench.heard import WINDOW_S, first_change
+from appliance.service.bench.latency import Turn, pair
+from appliance.service.bench.measure import Report, in_turns, measure, pinned, realtime
+from appliance.service.bench.memory import resident, share_mb
+from appliance.service.bench.player import Pace, RecordingCard, record_type
 from appliance.settings import Settings
 from appliance.stream.layout import BLOCK_FRAMES
 

@@ -18,11 +18,11 @@ from appliance.folders import shown, sync_folder, write_whole
 from appliance.model.choice import Choice, Probation
 from appliance.model.disk import make_folder
 from appliance.model.store import Store
-from appliance.service.intake import Judge
+from appliance.service.arriving.intake import Judge
 from appliance.service.owner import as_owner
-from appliance.service.pack_file import SETTINGS, Pack
-from appliance.service.pack_look import Looked, look
-from appliance.service.packing import pack
+from appliance.service.pack.file import SETTINGS, Pack
+from appliance.service.pack.look import Looked, look
+from appliance.service.pack.packing import pack
 from appliance.service.state import BEFORE, CHOICE, NEWER_BEFORE, UNFINISHED, Fate, files, kind_of
 from appliance.stream.ring import claim
 

@@ -24,9 +24,9 @@ from appliance.api.client import ask
 from appliance.errors import RingError
 from appliance.folders import runtime_folder
 from appliance.health.watchdog import PIPE_VARIABLE
-from appliance.service.bench_heard import first_change
-from appliance.service.bench_memory import Memory, locked, memory_of
-from appliance.service.bench_player import CARD, RECORD, record_type
+from appliance.service.bench.heard import first_change
+from appliance.service.bench.memory import Memory, locked, memory_of
+from appliance.service.bench.player import CARD, RECORD, record_type
 from appliance.stream.layout import BLOCK_FRAMES, Word
 from appliance.stream.ring import Ring, open_ring, ring_path, take
 
@@ -264,7 +264,7 @@ def _commands() -> dict[str, list[str]]:
     latent = str(Path(sysconfig.get_path("scripts")) / "latent")
     return {
         "engine": [sys.executable, latent, "engine"],
-        "player": [sys.executable, "-m", "appliance.service.bench_player"],
+        "player": [sys.executable, "-m", "appliance.service.bench.player"],
     }
 
 

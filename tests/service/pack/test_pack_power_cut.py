@@ -11,8 +11,8 @@ import pytest
 from power_cut import Tree, laid_out, recorded
 from taught import Machine, Told
 
-from appliance.service import unpacking
-from appliance.service.pack_file import Pack
+from appliance.service.pack import unpacking
+from appliance.service.pack.file import Pack
 from appliance.service.state import BEFORE, UNFINISHED
 
 _MOST_STATES = 300

@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from appliance.errors import LatentError
-from appliance.service.bench_figures import FIGURES
-from appliance.service.bench_latency import Pair, Start, Turn, pair
+from appliance.service.bench.figures import FIGURES
+from appliance.service.bench.latency import Pair, Start, Turn, pair
 from appliance.settings import Settings, SoundSettings
 
 __all__ = ["RATE", "Contestant", "Report", "bare_ffts", "engine", "in_turns", "measure", "pinned"]

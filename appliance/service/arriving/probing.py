@@ -15,8 +15,8 @@ from appliance.folders import shown, state_folder
 from appliance.health.watchdog import Watchdog
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
-from appliance.service.intake import Intake, Judge
-from appliance.service.rejected import Rejected
+from appliance.service.arriving.intake import Intake, Judge
+from appliance.service.arriving.rejected import Rejected
 from appliance.settings import Settings
 
 __all__ = ["Bell", "incoming_folder", "rejected_folder", "run"]
@@ -198,6 +198,6 @@ def run(
 
 def _tried(path: Path, name: str) -> Verdict:
     # What it loads is not needed as long as no model comes.
-    from appliance.service.trial import tried
+    from appliance.service.arriving.trial import tried
 
     return tried(path, name)

@@ -14,8 +14,8 @@ from patience import until
 
 from appliance.health.watchdog import Watchdog
 from appliance.model.verdict import Verdict
-from appliance.service import probing
-from appliance.service.probing import Bell, incoming_folder, rejected_folder, run
+from appliance.service.arriving import probing
+from appliance.service.arriving.probing import Bell, incoming_folder, rejected_folder, run
 from appliance.settings import ModelSettings, Settings
 
 PATIENCE_S = 20.0
@@ -170,7 +170,7 @@ def test_while_it_waits_it_stays_light(tmp_path: Path) -> None:
     code = """
 import sys, threading
 from appliance.health.watchdog import Watchdog
-from appliance.service.probing import run
+from appliance.service.arriving.probing import run
 from appliance.settings import Settings
 stop = threading.Event()
 threading.Timer(0.5, stop.set).start()

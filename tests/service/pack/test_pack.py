@@ -17,10 +17,10 @@ from appliance.model.choice import Pointer
 from appliance.model.library import shipped
 from appliance.model.store import Store
 from appliance.model.verdict import Verdict
-from appliance.service import packing, unpacking
 from appliance.service.mornings import Mornings
+from appliance.service.pack import packing, unpacking
+from appliance.service.pack.unpacking import unpack
 from appliance.service.state import BEFORE, NEWER_BEFORE, UNFINISHED
-from appliance.service.unpacking import unpack
 from appliance.settings import MusicSettings
 from appliance.stream.ring import claim
 
@@ -388,7 +388,7 @@ def test_a_full_disk_leaves_all_as_it_was(spare: Machine, packed: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("appliance.service.unpacking.write_whole", full)
+    monkeypatch.setattr("appliance.service.pack.unpacking.write_whole", full)
     with pytest.raises(LatentError, match=r"cannot be written \(No space left on device\): make room"):
         spare.unpack(packed, force=True)
     assert spare.told == before

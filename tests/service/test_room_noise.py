@@ -9,7 +9,7 @@ import pyloudnorm
 import pytest
 
 from appliance.errors import CardError, RingError
-from appliance.service.loudness import play_noise, reference_noise
+from appliance.service.room_noise import play_noise, reference_noise
 from appliance.stream.fake_card import FakeCard
 from appliance.stream.ring import claim
 

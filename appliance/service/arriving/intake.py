@@ -16,10 +16,10 @@ from appliance.errors import ModelError
 from appliance.folders import shown
 from appliance.model.store import Entry, Pointer, Store
 from appliance.model.verdict import Verdict
-from appliance.service.incoming import Incoming, Kind, Stamp, Step, kind_of, parted
-from appliance.service.pruning import Pruning
-from appliance.service.rejected import Rejected, safe_name, why_not
-from appliance.service.taking import copied, ends_whole, opened, seen, still
+from appliance.service.arriving.incoming import Incoming, Kind, Stamp, Step, kind_of, parted
+from appliance.service.arriving.pruning import Pruning
+from appliance.service.arriving.rejected import Rejected, safe_name, why_not
+from appliance.service.arriving.taking import copied, ends_whole, opened, seen, still
 from appliance.settings import ModelSettings
 
 __all__ = ["Intake", "Judge"]

@@ -1,7 +1,7 @@
 """Trying a model that came from elsewhere, in a process that is thrown away: here is the side that asks.
 
 Whatever is in a file, this process only opens it, counts its bytes and hashes them. All else happens in
-`appliance.service.try_out`, whose one line of an answer is not believed further than it must be.
+`appliance.service.arriving.try_out`, whose one line of an answer is not believed further than it must be.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from appliance.model.verdict import Verdict
 __all__ = ["TrialLimits", "tried"]
 
 # Without -P, whatever lies in the folder that one is in would be imported first.
-_CHILD: Final = ("-P", "-m", "appliance.service.try_out")
+_CHILD: Final = ("-P", "-m", "appliance.service.arriving.try_out")
 # A verdict has some 600 bytes.
 _LONGEST_ANSWER: Final = 16_384
 _LONGEST_REASON: Final = 600

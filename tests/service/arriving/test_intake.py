@@ -16,10 +16,10 @@ from appliance.model import disk
 from appliance.model.outside import SIZE_LIMIT
 from appliance.model.store import Pointer, Store
 from appliance.model.verdict import Verdict
-from appliance.service import intake as intake_module
-from appliance.service import pruning, taking
-from appliance.service.intake import Intake
-from appliance.service.rejected import MOST_BYTES, Rejected, safe_name
+from appliance.service.arriving import intake as intake_module
+from appliance.service.arriving import pruning, taking
+from appliance.service.arriving.intake import Intake
+from appliance.service.arriving.rejected import MOST_BYTES, Rejected, safe_name
 from appliance.settings import ModelSettings
 
 HOUR_S = 3600.0
