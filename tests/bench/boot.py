@@ -10,9 +10,7 @@ share is how much of one core's time all in the container get together: 0.8 is f
 import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from machine.box import Box, missing, sweep_groups
+from machine.versions import OF_THIS_MACHINE, unpacked
 from sound_server import RATE, SoundServer
 
 ROOT = Path(__file__).parents[2]
@@ -69,14 +68,11 @@ def main() -> None:
 @contextmanager
 def _installed(folder: Path) -> Iterator[tuple[Shared, SoundServer]]:
     """A box on which Latent is installed, and what it plays into."""
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    bundle = folder / "latent.tar"
-    subprocess.run([ROOT / "deploy/bundle", "--arch", platform.machine(), "--python", version, bundle], check=True)
-    subprocess.run(["tar", "-C", folder, "-xf", bundle], check=True)
+    version = unpacked(folder, *OF_THIS_MACHINE)
     for name in ("sound", "box"):
         (folder / name).mkdir()
     server = SoundServer(folder / "sound")
-    box = Shared(folder / "box", {folder / "latent": SOURCE}, Path(server.env["PULSE_SERVER"].removeprefix("unix:")))
+    box = Shared(folder / "box", {version: SOURCE}, Path(server.env["PULSE_SERVER"].removeprefix("unix:")))
     try:
         server.start()
         box.start()

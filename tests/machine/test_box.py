@@ -4,11 +4,8 @@ The tests follow each other as the life of a box does, on one machine.
 """
 
 import json
-import platform
 import re
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from machine.box import Box, files_of, missing, sweep_groups
+from machine.versions import OF_THIS_MACHINE, another, unpacked
 from snapcast_server import SnapcastServer, needs_snapcast
 from sound_server import RATE, SoundServer
 
@@ -64,13 +62,7 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What deploy/bundle makes for this machine, unpacked."""
     folder = tmp_path_factory.mktemp("bundle")
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [ROOT / "deploy/bundle", "--arch", platform.machine(), "--python", version, folder / "latent.tar"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    subprocess.run(["tar", "-C", folder, "-xf", folder / "latent.tar"], check=True)
-    (folder / "latent.tar").unlink()
-    return folder / "latent"
+    return unpacked(folder, *OF_THIS_MACHINE)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +115,27 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(box: Box) -> None:
     assert "would: Writing /etc/systemd/system/latent-player.service." in said
     assert said.rstrip().endswith("nothing was changed.")
     assert left(box) == before
+
+
+def test_packages_for_another_python_are_refused_before_anything_is_done(box: Box) -> None:
+    box.path("/root/wheels").mkdir()
+    box.path("/root/wheels/numpy-2.0-cp399-cp399-linux.whl").touch()
+    refused = box.attempt(f"{SOURCE}/deploy/install", "--wheels", "/root/wheels")
+
+    assert refused.returncode == 1
+    assert "are not for this system's Python 3." in refused.stdout
+    assert not box.path("/etc/systemd/system/latent.target").exists()
+    shutil.rmtree(box.path("/root/wheels"))
+
+
+def test_a_system_of_32_bits_below_a_kernel_of_64_is_refused(box: Box) -> None:
+    box.path("/root/dpkg").write_text("#!/bin/sh\necho armhf\n")
+    box.path("/root/dpkg").chmod(0o755)
+    refused = box.attempt(f"{SOURCE}/deploy/install", PATH="/root:/usr/sbin:/usr/bin:/sbin:/bin")
+
+    assert refused.returncode == 1
+    assert "write a 64-bit one to the card" in refused.stdout
+    box.path("/root/dpkg").unlink()
 
 
 def test_one_command_turns_it_into_the_installation(box: Box, sound_server: SoundServer) -> None:
@@ -346,18 +359,11 @@ def test_it_plays_at_every_power_on(box: Box, sound_server: SoundServer) -> None
     assert time.monotonic() - began_s < 30.0
 
 
-def changed(bundle: Path, folder: Path, number: str, **files: str) -> Path:
-    """Another version: with another number, and lines put in front of some of its files."""
-    other = folder / "latent"
-    shutil.copytree(bundle, other, ignore=shutil.ignore_patterns("wheels"))
-    (other / "wheels").symlink_to(f"{SOURCE}/wheels")
-    project = other / "pyproject.toml"
-    project.write_text(re.sub(r'(?m)^version = ".*"', f'version = "{number}"', project.read_text()))
-    for name, text in files.items():
-        path = other / name.replace("__", "/")
-        path = path.with_suffix(".py")
-        path.write_text(path.read_text() + text)
-    return other
+def version_on(box: Box, bundle: Path, number: str, added: dict[str, str]) -> str:
+    """Another version, on the box; gives its folder there."""
+    folder = f"/root/{number}"
+    another(bundle, box.path(folder), number, f"{SOURCE}/wheels", added)
+    return folder
 
 
 def test_a_power_cut_in_the_middle_of_an_update_leaves_it_on_trial(box: Box) -> None:
@@ -385,13 +391,13 @@ def test_what_another_script_has_made_outlives_an_update(box: Box) -> None:
 
 
 def test_an_update_is_not_heard_and_stays_once_it_has_proven_itself(
-    box: Box, bundle: Path, tmp_path: Path, sound_server: SoundServer
+    box: Box, bundle: Path, sound_server: SoundServer
 ) -> None:
-    shutil.copytree(changed(bundle, tmp_path, "9.0.0"), box.path("/root/newer"), symlinks=True)
+    newer = version_on(box, bundle, "9.0.0", {})
     player = pid(box, "latent-player.service")
     recorder = sound_server.listen()
     recorder.wait_for_sound(1.0)
-    said = box.run("/root/newer/deploy/update", **TRIAL)
+    said = box.run(f"{newer}/deploy/update", **TRIAL)
 
     assert "Version 9.0.0-" in said
     assert holes(recorder.stop()[RATE:]) == 0
@@ -405,11 +411,10 @@ def test_an_update_is_not_heard_and_stays_once_it_has_proven_itself(
     assert len(list(box.path("/opt/latent/versions").iterdir())) == 2
 
 
-def test_an_update_that_does_not_play_is_taken_back_by_itself(box: Box, bundle: Path, tmp_path: Path) -> None:
-    broken = changed(bundle, tmp_path, "9.1.0", appliance__service__engine='\nraise RuntimeError("no good")\n')
-    shutil.copytree(broken, box.path("/root/broken"), symlinks=True)
+def test_an_update_that_does_not_play_is_taken_back_by_itself(box: Box, bundle: Path) -> None:
+    broken = version_on(box, bundle, "9.1.0", {"appliance/service/engine.py": '\nraise RuntimeError("no good")\n'})
     before = str(box.path("/opt/latent/current").readlink())
-    box.run("/root/broken/deploy/update", **TRIAL)
+    box.run(f"{broken}/deploy/update", **TRIAL)
     assert str(box.path("/opt/latent/current").readlink()).startswith("versions/9.1.0-")
     box.wait("the trial is over", lambda: not box.path("/opt/latent/trial").exists())
     box.wait("all is well", lambda: bool(status(box)["healthy"]))
@@ -418,14 +423,12 @@ def test_an_update_that_does_not_play_is_taken_back_by_itself(box: Box, bundle: 
     assert "Going back to version 9.0.0-" in box.journal("latent-trial.service")
 
 
-def test_an_update_that_finds_no_sound_card_is_taken_back_too(box: Box, bundle: Path, tmp_path: Path) -> None:
+def test_an_update_that_finds_no_sound_card_is_taken_back_too(box: Box, bundle: Path) -> None:
     """Its engine is well and its player waits, as for a card that is plugged in later; but there was one before."""
-    blind = "\ndef open_card(*_: object, **__: object) -> None:\n    raise CardError('none')\n"
-    shutil.copytree(
-        changed(bundle, tmp_path, "9.2.0", appliance__stream__card=blind), box.path("/root/blind"), symlinks=True
-    )
+    no_card = "\ndef open_card(*_: object, **__: object) -> None:\n    raise CardError('none')\n"
+    blind = version_on(box, bundle, "9.2.0", {"appliance/stream/card.py": no_card})
     before = str(box.path("/opt/latent/current").readlink())
-    box.run("/root/blind/deploy/update", **TRIAL)
+    box.run(f"{blind}/deploy/update", **TRIAL)
     box.wait("the player waits", lambda: status(box)["state"] == "waiting for a sound card")
     box.wait("the trial is over", lambda: not box.path("/opt/latent/trial").exists())
     box.wait("it plays", lambda: plays(box))
@@ -434,8 +437,6 @@ def test_an_update_that_finds_no_sound_card_is_taken_back_too(box: Box, bundle: 
 
 
 def test_who_uninstalls_it_finds_nothing_left_but_what_it_says_it_keeps(box: Box) -> None:
-    for folder in ("newer", "broken"):
-        shutil.rmtree(box.path(f"/root/{folder}"))
     said = box.run("/opt/latent/current/deploy/uninstall")
 
     assert "Kept: the settings in /etc/latent" in said

@@ -11,7 +11,6 @@ import argparse
 import json
 import random
 import shutil
-import subprocess
 import sys
 import time
 import wave
@@ -25,6 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from machine.pi.standin import StandIn
+from machine.versions import another, unpacked
 
 ROOT = Path(__file__).parents[3]
 LONG_S = 3600.0
@@ -104,10 +104,7 @@ class Show:
 
     def install(self) -> str:
         """From a folder of wheels for aarch64, without a network."""
-        bundle = self._pi.shared / "latent.tar"
-        subprocess.run([ROOT / "deploy/bundle", "--arch", "aarch64", bundle], check=True)
-        subprocess.run(["tar", "-C", self._pi.shared, "-xf", bundle], check=True)
-        bundle.unlink()
+        unpacked(self._pi.shared, "--arch", "aarch64")
         self._must(PINS)
         for unit in STRETCHED_UNITS:
             self._must(f"mkdir -p /etc/systemd/system/latent-{unit}.service.d")
@@ -357,14 +354,8 @@ class Show:
         other = self._pi.shared / f"latent-{number}"
         # Of a run that was broken off.
         shutil.rmtree(other, ignore_errors=True)
-        shutil.copytree(self._pi.shared / "latent", other)
-        project = other / "pyproject.toml"
-        lines = project.read_text().splitlines()
-        project.write_text(
-            "\n".join(f'version = "{number}"' if each.startswith("version = ") else each for each in lines)
-        )
-        engine = other / "appliance/service/engine.py"
-        engine.write_text(engine.read_text() + f"\n{spoilt}\n")
+        added = {"appliance/service/engine.py": f"\n{spoilt}\n"}
+        another(self._pi.shared / "latent", other, number, "/mnt/host/latent/wheels", added)
         trial = f"LATENT_TRIAL_S={trial_s} LATENT_STEADY_S=20"
         self._must(f"{trial} /mnt/host/latent-{number}/deploy/update", LONG_S)
         self._wait("the trial is over", lambda: self._pi.ask("test -e /opt/latent/trial").code != 0)
