@@ -3,7 +3,7 @@
     sudo tests/machine/pi/build FOLDER              # once
     sudo .venv/bin/python tests/machine/pi/run.py FOLDER [--only WORD ...] [--cuts 20] [--keep]
 
-Everything is emulated, Python ten to twenty-five times slower than here: that things happen is looked at, never how
+Everything is emulated, and far slower than a Pi: that things happen is looked at, never how
 soon. The services' watchdogs and time-outs are stretched for that reason alone. Exits with 1 where a row is not green.
 """
 
