@@ -291,7 +291,7 @@ class Show:
         self._pi.cut_the_power()
         self._pi.power_on(debians=True, stick=False)
         self._until_it_plays()
-        assert self._status()["healthy"]
+        self._wait("all is well", lambda: bool(self._status()["healthy"]))
         assert "partition for what must survive is missing" in self._pi.ask("latent doctor", LONG_S).said
         self._pi.cut_the_power()
         self._pi.power_on(debians=True)
