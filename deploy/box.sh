@@ -1,5 +1,5 @@
-# Shared by what installs, updates, closes the disk and uninstalls: where things lie on the box, what was done to it, and how one version
-# gives way to another. Sourced, never run, after lib.sh.
+# Shared by what installs, updates, closes the disk and uninstalls: where things lie on the box, what was done to it, and how
+# one version gives way to another. Sourced, never run, after lib.sh.
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154
 
@@ -45,10 +45,8 @@ note() {
 
 # Installs those of the named packages of the system that are missing. Whether they are there then is the caller's to see.
 add_packages() {
-    local package missing=()
-    for package in "$@"; do
-        installed "$package" || missing+=("$package")
-    done
+    local package missing
+    mapfile -t missing < <(missing_of "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
     if [ -n "$dry" ]; then
         say "would: Installing system packages: ${missing[*]}."

@@ -59,13 +59,19 @@ may_be_root() { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
+# Prints those of the named Debian packages that are missing, one a line.
+missing_of() {
+    local package
+    for package in "$@"; do
+        installed "$package" || printf '%s\n' "$package"
+    done
+}
+
 # Installs those of the named Debian packages that are missing. Never ends the script: what cannot be installed is
 # said in one sentence, and the caller goes on with what there is.
 apt_install() {
-    local missing=() package
-    for package in "$@"; do
-        installed "$package" || missing+=("$package")
-    done
+    local missing
+    mapfile -t missing < <(missing_of "$@")
     [ "${#missing[@]}" -gt 0 ] || return 0
     if ! command -v apt-get >/dev/null; then
         say "This machine has no apt-get: please install what Debian calls ${missing[*]}; going on without."

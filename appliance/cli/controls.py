@@ -98,15 +98,15 @@ def _look(session: Session, as_json: bool, once: bool) -> None:
     from appliance.cli.controls_table import table_of
     from appliance.cli.screen import Screen
 
-    screen, trouble = Screen(), ""
+    screen = Screen()
 
-    def page() -> Any:
-        nonlocal seen, trouble
+    def again() -> Any:
+        nonlocal seen
         try:
-            seen, trouble = session.ask({"do": "controls"})["controls"], ""
+            seen = session.ask({"do": "controls"})["controls"]
         except ApiError as error:
             # An engine that was restarted is found again.
-            trouble = str(error)
-        return table_of(seen, screen, trouble)
+            return table_of(seen, screen, str(error))
+        return table_of(seen, screen)
 
-    screen.show(page, _LOOK_S, once)
+    screen.show(table_of(seen, screen), again, _LOOK_S, once)

@@ -37,16 +37,18 @@ class Screen:
         """Columns that there are now."""
         return self._console.width
 
-    def show(self, page: Callable[[], RenderableType], every_s: float, once: bool = False) -> None:
-        """Show a page as it is, and on a terminal anew every so often until Ctrl-C."""
+    def show(
+        self, page: RenderableType, again: Callable[[], RenderableType], every_s: float, once: bool = False
+    ) -> None:
+        """Show a page, and on a terminal in its place what there is again every so often, until Ctrl-C."""
         if once or not self._terminal:
-            self._console.print(page())
+            self._console.print(page)
             return
         stop = threading.Event()
         stop_when_told(stop)
-        with Live(page(), console=self._console, auto_refresh=False, screen=self._whole) as live:
+        with Live(page, console=self._console, auto_refresh=False, screen=self._whole) as live:
             while not stop.wait(every_s):
-                live.update(page(), refresh=True)
+                live.update(again(), refresh=True)
 
     def bar(self, part: float, width: int) -> str:
         """Draw a part, 0 to 1, of so many columns."""

@@ -41,28 +41,32 @@ def top() -> None:
     Example: ssh -t box latent top
     """
     screen = Screen(whole=True)
-    screen.show(_Top(screen).page, _LOOK_S)
+    watch = _Top(screen, look(runtime_folder()))
+    screen.show(watch.page(), watch.again, _LOOK_S)
 
 
 class _Top:
     """What is shown, and the loudness that was."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, report: dict[str, Any]) -> None:
         self._screen = screen
         self._past: deque[float | None] = deque(maxlen=_PAST)
-        self._report = look(runtime_folder())
+        self._report = report
 
-    def page(self) -> RenderableType:
-        """Look, and draw it; where nothing plays any more, what was seen last stands below that."""
-        trouble = ""
+    def again(self) -> RenderableType:
+        """Look again, and draw it; where nothing plays any more, what was seen last stands below that."""
         try:
             self._report = look(runtime_folder())
         except RingError as error:
-            trouble = f"{error} {_GONE}:"
+            return self.page(f"{error} {_GONE}:")
+        return self.page()
+
+    def page(self, trouble: str = "") -> RenderableType:
+        """Draw what was seen last, below why there is nothing newer."""
         told = self._report
         self._past.append(None if trouble else told["loudness_lufs"])
-        style = "green" if told["healthy"] and told["state"] != NO_CARD else "red"
-        head = Text(trouble or headline(told), style="red" if trouble else style)
+        well = not trouble and told["healthy"] and told["state"] != NO_CARD
+        head = Text(trouble or headline(told), style="green" if well else "red")
         clock = Text(time.strftime("%H:%M:%S"), style="dim")
         top = Table.grid(expand=True)
         top.add_column(ratio=1)
